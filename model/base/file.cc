@@ -1,0 +1,147 @@
+#include "model/base/file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
+
+namespace sigserve {
+namespace {
+
+absl::Status SystemError(absl::string_view action, const std::string& path, int error) {
+  const std::string text =
+      absl::StrCat(action, " '", path, "': ", std::generic_category().message(error));
+  switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+      return absl::NotFoundError(text);
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return absl::PermissionDeniedError(text);
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+      return absl::ResourceExhaustedError(text);
+    default:
+      return absl::UnavailableError(text);
+  }
+}
+
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int fd) : fd_(fd) {}
+  ~FileDescriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+  int get() const { return fd_; }
+  bool ok() const { return fd_ >= 0; }
+  /// Closes now; the result matters after writing.
+  int Close() { return close(std::exchange(fd_, -1)); }
+
+ private:
+  int fd_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::string> PosixFileSystem::ReadFile(const std::string& path, int64_t max_bytes) {
+  // O_NONBLOCK: opening a FIFO must not hang; it means nothing for regular files.
+  FileDescriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.ok()) return SystemError("cannot open", path, errno);
+  struct stat info;
+  if (fstat(fd.get(), &info) != 0) return SystemError("cannot stat", path, errno);
+  if (!S_ISREG(info.st_mode)) {
+    return absl::InvalidArgumentError(absl::StrCat("'", path, "' is not a regular file"));
+  }
+  if (info.st_size > max_bytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", path, "' has ", info.st_size, " bytes; the limit is ", max_bytes));
+  }
+  std::string contents(static_cast<size_t>(info.st_size), '\0');
+  size_t done = 0;
+  while (done < contents.size()) {
+    const ssize_t got = read(fd.get(), contents.data() + done, contents.size() - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return SystemError("cannot read", path, errno);
+    if (got == 0) break;  // truncated while being read: the parser will say what is missing
+    done += static_cast<size_t>(got);
+  }
+  contents.resize(done);
+  return contents;
+}
+
+absl::Status PosixFileSystem::WriteFile(const std::string& path, absl::string_view contents) {
+  FileDescriptor fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!fd.ok()) return SystemError("cannot create", path, errno);
+  while (!contents.empty()) {
+    const ssize_t put = write(fd.get(), contents.data(), contents.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return SystemError("cannot write", path, errno);
+    contents.remove_prefix(static_cast<size_t>(put));
+  }
+  if (fsync(fd.get()) != 0) return SystemError("cannot sync", path, errno);
+  if (fd.Close() != 0) return SystemError("cannot close", path, errno);
+  return absl::OkStatus();
+}
+
+absl::Status PosixFileSystem::Rename(const std::string& from, const std::string& to) {
+  if (rename(from.c_str(), to.c_str()) != 0) {
+    return SystemError("cannot rename to", to, errno);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PosixFileSystem::MakeDirectories(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return SystemError("cannot create directory", path, error.value());
+  return absl::OkStatus();
+}
+
+absl::Status PosixFileSystem::SyncDirectory(const std::string& path) {
+  FileDescriptor fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.ok()) return SystemError("cannot open", path, errno);
+  if (fsync(fd.get()) != 0) return SystemError("cannot sync", path, errno);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<DirectoryEntry>> PosixFileSystem::List(const std::string& path) {
+  std::error_code error;
+  std::filesystem::directory_iterator it(path, error);
+  if (error) return SystemError("cannot list", path, error.value());
+  std::vector<DirectoryEntry> entries;
+  for (const std::filesystem::directory_iterator end; it != end; it.increment(error)) {
+    std::error_code gone;  // an entry that vanished meanwhile is neither file nor directory
+    const std::filesystem::file_status status = it->symlink_status(gone);
+    entries.push_back({it->path().filename().string(), std::filesystem::is_directory(status),
+                       std::filesystem::is_regular_file(status)});
+    if (error) break;
+  }
+  if (error) return SystemError("cannot list", path, error.value());
+  std::sort(entries.begin(), entries.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
+  return entries;
+}
+
+absl::Status PosixFileSystem::RemoveAll(const std::string& path) {
+  std::error_code error;
+  std::filesystem::remove_all(path, error);
+  if (error) return SystemError("cannot remove", path, error.value());
+  return absl::OkStatus();
+}
+
+}  // namespace sigserve

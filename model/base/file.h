@@ -1,0 +1,57 @@
+// The disk as a dependency: the few operations that loading and publishing models need.
+// PosixFileSystem is the real one; tests fake it to fail a chosen call. Thread-safe. Errors carry
+// the path and the system's reason: NOT_FOUND, PERMISSION_DENIED, RESOURCE_EXHAUSTED (disk or quota
+// full), INVALID_ARGUMENT (not a regular file, over the limit), else UNAVAILABLE.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace sigserve {
+
+struct DirectoryEntry {
+  std::string name;
+  bool is_directory = false;  // of the entry itself: a symbolic link is neither
+  bool is_regular_file = false;
+};
+
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+
+  /// The whole file. Refuses anything but a regular file, and files over `max_bytes` before reading
+  /// them.
+  virtual absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes) = 0;
+  /// Creates or replaces a file and syncs its contents to disk. Not atomic: write beside, then
+  /// Rename.
+  virtual absl::Status WriteFile(const std::string& path, absl::string_view contents) = 0;
+  /// Atomic within one file system; replaces a file, not a directory that has entries.
+  virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;
+  /// Creates a directory and its missing parents; fine if it exists.
+  virtual absl::Status MakeDirectories(const std::string& path) = 0;
+  /// Makes renames and creations in this directory durable.
+  virtual absl::Status SyncDirectory(const std::string& path) = 0;
+  /// Sorted by name; without "." and "..".
+  virtual absl::StatusOr<std::vector<DirectoryEntry>> List(const std::string& path) = 0;
+  /// A file, or a directory with all below it; fine if it does not exist. Follows no symbolic
+  /// links.
+  virtual absl::Status RemoveAll(const std::string& path) = 0;
+};
+
+class PosixFileSystem final : public FileSystem {
+ public:
+  absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes) override;
+  absl::Status WriteFile(const std::string& path, absl::string_view contents) override;
+  absl::Status Rename(const std::string& from, const std::string& to) override;
+  absl::Status MakeDirectories(const std::string& path) override;
+  absl::Status SyncDirectory(const std::string& path) override;
+  absl::StatusOr<std::vector<DirectoryEntry>> List(const std::string& path) override;
+  absl::Status RemoveAll(const std::string& path) override;
+};
+
+}  // namespace sigserve

@@ -1,0 +1,17 @@
+// ONNX files in. Reads ModelProto (ir_version 3 to 10; ai.onnx opset 7 to 21, ai.onnx.ml 1 to 3)
+// into a Graph, checking everything before it allocates: files come from users. Source:
+// onnx/onnx.proto (ONNX 1.12) and docs/IR.md.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "model/graph/graph.h"
+
+namespace sigserve {
+
+/// `bytes`: the whole file. INVALID_ARGUMENT (garbage, truncated, inconsistent) and UNIMPLEMENTED
+/// (an operator, dtype or version we lack) say which node, initializer or field. Messages start
+/// with a stable token, e.g. "ONNX_PARSE: ".
+absl::StatusOr<Graph> ReadOnnx(absl::string_view bytes);
+
+}  // namespace sigserve

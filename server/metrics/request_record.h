@@ -1,0 +1,36 @@
+// One row per request: what happened, for metrics. Written once, when the answer is on its way.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace sigserve {
+
+struct RequestRecord {
+  /// Empty unless the request named a model that exists: names that clients make up must not become
+  /// label values.
+  absl::string_view model;
+  int64_t version = 0;
+  /// "Predict", "PredictStream", "ModelInfer", "ModelStreamInfer".
+  absl::string_view method;
+  absl::StatusCode code = absl::StatusCode::kOk;
+  int64_t rows = 0;
+  /// Rows of the batch it travelled in, its own included.
+  int64_t batch_rows = 0;
+  absl::Duration queued;
+  absl::Duration computed;
+  /// From the request's arrival in our code to its answer.
+  absl::Duration total;
+};
+
+/// Where records go. Thread-safe; called on the request path, so implementations are quick.
+class RequestRecorder {
+ public:
+  virtual ~RequestRecorder() = default;
+  virtual void Record(const RequestRecord& record) = 0;
+};
+
+}  // namespace sigserve

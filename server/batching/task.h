@@ -1,0 +1,50 @@
+// What batching is handed: one request's checked inputs, and where its answer goes. Batching knows
+// no models and no wire: it is given a function that runs a batch, and calls every task's `done`
+// exactly once.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "model/tensor/tensor_view.h"
+
+namespace sigserve {
+
+/// Where a task's time went.
+struct TaskTiming {
+  absl::Duration queued;
+  absl::Duration computed;
+  int64_t batch_rows = 0;
+};
+
+/// A task's outputs, already cut to its own rows. Valid only during the call of `done`.
+class TaskOutputs {
+ public:
+  virtual ~TaskOutputs() = default;
+  /// Output i of the model's signature.
+  virtual TensorView output(int i) const = 0;
+  /// Its logits; not present() where the signature has none.
+  virtual TensorView logits(int i) const = 0;
+};
+
+struct Task {
+  /// In the signature's order, checked against it. The memory behind them stays until `done` was
+  /// called.
+  std::vector<TensorView> inputs;
+  /// Rows in dimension 0; 1 for a model that is not batchable.
+  int64_t rows = 1;
+  /// On the server's monotonic clock. A task that is late before it runs is not run:
+  /// DEADLINE_EXCEEDED.
+  absl::Duration deadline = absl::InfiniteDuration();
+  /// True once the caller has gone; may be empty. Asked before running: CANCELLED.
+  std::function<bool()> cancelled;
+  /// Called exactly once, from any thread, possibly before Submit() returns. `outputs` is null
+  /// unless the status is OK.
+  std::function<void(const absl::Status& status, const TaskOutputs* outputs,
+                     const TaskTiming& timing)>
+      done;
+};
+
+}  // namespace sigserve

@@ -1,0 +1,61 @@
+// A model's config.pbtxt as the server uses it: Triton's fields that we share, and our own
+// (proto/inference/model_config.proto documents each). Plain values; absent fields are inferred
+// from the model.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace inference {
+class ModelConfig;
+}
+
+namespace sigserve {
+
+struct VersionPolicy {
+  enum class Kind { kLatest, kAll, kSpecific };
+  Kind kind = Kind::kLatest;
+  int64_t latest_count = 1;
+  std::vector<int64_t> versions;  // kSpecific
+
+  friend bool operator==(const VersionPolicy&, const VersionPolicy&) = default;
+};
+
+/// An input or output as the config declares it, to be checked against the model.
+struct DeclaredTensor {
+  std::string name;
+  std::string data_type;      // "TYPE_FP32"; empty when not given
+  std::vector<int64_t> dims;  // without the batch dimension when max_batch_size > 0
+};
+
+struct OutputOptions {
+  std::string name;  // empty = the model's only output
+  std::vector<std::string> labels;
+  std::vector<float> thresholds;
+};
+
+struct ModelOptions {
+  std::string model_filename = "model.onnx";
+  VersionPolicy version_policy;
+  /// 0 = dimension 0 is no batch; absent = inferred from the model.
+  std::optional<int64_t> max_batch_size;
+  std::vector<DeclaredTensor> inputs;
+  std::vector<DeclaredTensor> outputs;
+  std::vector<OutputOptions> output_options;
+  bool outputs_are_logits = false;
+  bool forbid_nan = false;
+  std::map<std::string, int64_t> version_labels;
+};
+
+/// Parses config.pbtxt. INVALID_ARGUMENT names the unknown or bad field with its line, and a field
+/// whose value we cannot honour. `model`: the directory's name, which `name` must equal if it is
+/// given.
+absl::StatusOr<ModelOptions> ParseModelConfig(absl::string_view text, absl::string_view model);
+
+}  // namespace sigserve

@@ -1,0 +1,72 @@
+// The models this server holds: loads them from the repository, answers which version serves a
+// request, and swaps versions without disturbing requests in flight. Thread-safe: Find() takes a
+// shared lock for a map lookup and never waits for a load; loads run on the caller of Reload(), one
+// at a time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "model/base/clock.h"
+#include "model/base/file.h"
+#include "model/repository/repository.h"
+#include "server/registry/servable.h"
+
+namespace sigserve {
+
+enum class VersionState { kLoading, kReady, kFailed };
+
+struct VersionStatus {
+  std::string model;
+  int64_t version = 0;
+  VersionState state = VersionState::kLoading;
+  std::string reason;  // why it failed
+};
+
+/// Which version of which model: a number, a label, or neither (the newest ready one).
+struct ModelQuery {
+  absl::string_view model;
+  std::optional<int64_t> version;
+  absl::string_view label;
+};
+
+class ModelRegistry {
+ public:
+  /// Called after every change of a model's readiness: true while at least one version is ready.
+  /// Not under a lock.
+  using ReadinessListener = std::function<void(const std::string& model, bool ready)>;
+
+  /// All pointers must outlive the registry.
+  static std::unique_ptr<ModelRegistry> Create(Repository* repository, FileSystem* files,
+                                               const Clock* clock, ReadinessListener listener);
+  virtual ~ModelRegistry() = default;
+
+  /// Scans the repository and brings what is loaded in line with it: new versions that the policy
+  /// asks for are loaded, others are unloaded once their last request is answered. A version that
+  /// fails keeps its reason and harms no other; the versions that served go on. Errors only if the
+  /// repository itself cannot be read.
+  virtual absl::Status ReloadAll() = 0;
+  /// The same for one model. NOT_FOUND when the repository has no such model; the load error of the
+  /// newest wanted version if it failed.
+  virtual absl::Status Reload(absl::string_view model) = 0;
+  /// Unloads all versions of a model until it is reloaded. NOT_FOUND when it is not known.
+  virtual absl::Status Unload(absl::string_view model) = 0;
+
+  /// NOT_FOUND (unknown model, version or label: says what exists), UNAVAILABLE (known, but not
+  /// ready: says why).
+  virtual absl::StatusOr<ServableHandle> Find(const ModelQuery& query) const = 0;
+
+  /// Every known version, by name, newest version first.
+  virtual std::vector<VersionStatus> List() const = 0;
+  /// Ready and failed versions of one model, newest first; empty when unknown.
+  virtual std::vector<VersionStatus> Versions(absl::string_view model) const = 0;
+};
+
+}  // namespace sigserve

@@ -1,3 +1,231 @@
 #!/usr/bin/python3
+"""layering_test.py [ROOT]: fails on an include, a CMake edge, a folder or a file size that the plan forbids.
+
+The tables are the plan (README, "The map", draws them). First the check is checked: it must find planted violations.
+Standard library only. Prints every violation as FILE:LINE: what, and why.
+"""
+import pathlib
+import re
 import sys
-sys.exit(0)
+import tempfile
+
+# Folder -> the folders it may use; what those may use, it may use too.
+FOLDERS = {
+    "model/base": [],
+    "model/tensor": ["model/base"],
+    "model/kernels": ["model/base"],
+    "model/ops": ["model/tensor", "model/kernels"],
+    "model/graph": ["model/ops"],
+    "model/runtime": ["model/graph"],
+    "model/formats/onnx": ["model/graph"],
+    "model/train": ["model/runtime"],
+    "model/repository": ["model/formats/onnx"],
+    "server/metrics": ["model/base"],
+    "server/batching": ["model/tensor"],
+    "server/config": ["model/base"],
+    "server/registry": ["server/batching", "server/config", "model/runtime", "model/repository"],
+    "server/training": ["server/registry", "model/train"],
+    "server/transport": ["model/base"],
+    "server/codec": ["server/registry", "server/training"],
+    "server/services": ["server/codec", "server/metrics", "server/transport"],
+    "server": ["server/services"],  # main.cc: the composition root
+    "client": [],
+    "client/cli": ["client"],
+}
+# Tests: folder -> the trees it may use, beside tests/support.
+TESTS = {
+    "tests/unit/model": ["model"],
+    "tests/unit/server": ["model", "server"],
+    "tests/unit/client": ["client"],
+    "tests/differential": ["model"],
+    "tests/integration": ["model", "server", "client"],
+    "tests/fuzz": ["model", "server"],
+    "tests/bench": ["model", "server", "client"],
+    "tests/support": ["model"],
+}
+OTHER_TOP_LEVEL = ["proto", "tests", "deploy"]
+
+# What is included (a pattern) -> the paths that may (patterns from the start of the path). Tests may use everything but
+# the last part.
+SERVICE = r"server/(transport|codec|services)/|server/main\.cc|client/"
+FENCES = [
+    (r"grpc(pp)?/|.*\.grpc\.pb\.h", SERVICE, "gRPC stays in the transport, codec, services, main and client"),
+    (r"(sigserve/v1|inference)/.*\.pb\.h", rf"server/config/|{SERVICE}", "our protos stay in codec, services, config, main and client"),
+    (r"google/protobuf/", rf"server/config/|model/formats/onnx/|{SERVICE}", "Protobuf stays at the edges"),
+    (r"onnx/", r"model/formats/onnx/", "the ONNX protobuf stays in model/formats/onnx"),
+    (r"hwy/", r"model/kernels/.*(\.cc|-inl\.h)$", "Highway stays in the kernels' sources"),
+    (r"Eigen/", r"model/(ops|train)/.*\.cc$", "Eigen stays in the sources of model/ops and model/train"),
+    (r"prometheus/|[Cc]ivet", r"server/metrics/", "prometheus-cpp stays in server/metrics"),
+    (r"nlohmann/", r"client/cli/|server/training/", "JSON stays in the command line and the job store"),
+    (r"CLI/", r"client/cli/", "CLI11 stays in the command line"),
+    (r"absl/flags/", r"server/main\.cc", "only main reads flags"),
+    (r"g(test|mock)/|tests/", r"(?!)", "test code stays in tests"),
+]
+BANNED = [
+    (r"absl/log/", "Debian 12's Abseil has none"),
+    (r"omp\.h", "one process, one thread pool of ours"),
+]
+# Text -> where it must not be (a pattern), and why.
+WORDS = [
+    (r"\bgetenv\(", r"(model|server|client|tests)/(?!.*main\.cc)", "the environment is read in main only"),
+    (r"\b(sleep_for|SleepFor|usleep)\(", r"tests/(?!bench)", "tests do not sleep"),
+]
+# Pattern of a path -> the most lines it should have, the most it may have.
+SIZES = [(r"tests/", 500, 600), (r".*\.h$", 200, 250), (r".*\.cc$", 400, 600)]
+
+
+def closure(folder):
+    seen, todo = set(), [folder]
+    while todo:
+        f = todo.pop()
+        if f not in seen:
+            seen.add(f)
+            todo += FOLDERS[f]
+    return seen
+
+
+def home(path):
+    """The folder of FOLDERS that a path like model/ops/gemm.cc lies in, or None."""
+    folder = str(pathlib.PurePosixPath(path).parent)
+    return folder if folder in FOLDERS else None
+
+
+def check_include(path, included):
+    """Why `path` may not include `included`, or None."""
+    for pattern, why in BANNED:
+        if re.match(pattern, included):
+            return why
+    in_tests = path.startswith("tests/")
+    for pattern, allowed, why in FENCES:
+        if re.match(pattern, included) and not in_tests and not re.match(allowed, path):
+            return why
+    top = included.split("/")[0]
+    if top not in ("model", "server", "client"):
+        return None
+    if in_tests:
+        trees = next((trees for folder, trees in TESTS.items() if path.startswith(folder + "/")), None)
+        if trees is None:
+            return "tests/: a folder that the table does not have"
+        return None if top in trees else f"{path} may use {', '.join(trees)} only"
+    target = home(included)
+    if target is None:
+        return f"no folder of the plan holds {included}"
+    allowed = closure(home(path)) if home(path) else set()
+    return None if target in allowed else f"{home(path)} may use: {', '.join(sorted(allowed)) or 'nothing of ours'}"
+
+
+def check_file(root, path):
+    """Yields (line, what) for one C++ file."""
+    lines = (root / path).read_text(encoding="utf-8").split("\n")
+    if path.split("/")[0] != "tests" and home(path) is None:
+        yield 1, "lies in no folder of the plan"
+        return
+    for number, line in enumerate(lines, 1):
+        found = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)
+        if found:
+            if found[1] == '"' and "/" not in found[2]:
+                yield number, f'includes "{found[2]}": write the path from the root of the project'
+            why = check_include(path, found[2])
+            if why:
+                yield number, f"includes {found[2]}: {why}"
+        for text, where, why in WORDS:
+            if re.search(text, line) and re.match(where, path):
+                yield number, f"{line.strip()}: {why}"
+    for pattern, should, may in SIZES:
+        if re.match(pattern, path):
+            if len(lines) - 1 > may:
+                yield 1, f"{len(lines) - 1} lines; should be at most {should}, must be at most {may}"
+            break
+
+
+def check_cmake(path, text):
+    """Yields (line, what) for links between our libraries that the table does not have."""
+    targets = {folder.replace("/", "_"): folder for folder in FOLDERS}
+    for found in re.finditer(r"sigserve_library\(\s*(\w+)([^)]*)\)", text):
+        source = targets.get(found[1])
+        for target in found[2].split():
+            if source and target in targets and targets[target] not in closure(source):
+                yield text[:found.start()].count("\n") + 1, f"{found[1]} links {target}: {source} may not use {targets[target]}"
+
+
+def check_proto(path, lines):
+    for number, line in enumerate(lines, 1):
+        found = re.match(r'import (?:public )?"([^"]+)"', line)
+        if found and not re.match(r"(sigserve/v1|inference|google/protobuf)/", found[1]):
+            yield number, f"imports {found[1]}: proto imports nothing of ours"
+
+
+def check_tree(root):
+    """All violations below `root`, as 'path:line: what'."""
+    violations = []
+    tops = {f.split("/")[0] for f in FOLDERS} | set(OTHER_TOP_LEVEL)
+    for entry in sorted(root.iterdir()):
+        if not entry.is_dir() or entry.name.startswith(".") or entry.name == "build":
+            continue
+        if entry.name not in tops:
+            violations.append(f"{entry.name}:1: a top-level folder that the plan does not have: {', '.join(sorted(tops))}")
+            continue
+        for file in sorted(entry.rglob("*")):
+            path = file.relative_to(root).as_posix()
+            if not file.is_file():
+                continue
+            if file.suffix in (".h", ".cc", ".cpp", ".hpp"):
+                found = check_file(root, path)
+            elif file.name == "CMakeLists.txt":
+                found = check_cmake(path, file.read_text(encoding="utf-8"))
+            elif file.suffix == ".proto":
+                found = check_proto(path, file.read_text(encoding="utf-8").split("\n"))
+            else:
+                continue
+            violations += [f"{path}:{line}: {what}" for line, what in found]
+    return violations
+
+
+# A file with its text -> the violation that must be found, or None.
+PLANTED = [
+    ("model/ops/a.cc", '#include "model/tensor/shape.h"\n#include "Eigen/Core"', None),
+    ("model/kernels/b.cc", '#include "hwy/highway.h"', None),
+    ("server/main.cc", '#include "server/registry/r.h"\n#include <grpcpp/grpcpp.h>', None),
+    ("tests/unit/model/ops/a_test.cc", '#include "model/ops/a.h"\n#include "gtest/gtest.h"', None),
+    ("model/tensor/up.h", '\n#include "model/ops/op.h"', "model/tensor/up.h:2: includes model/ops/op.h"),
+    ("model/graph/g.cc", '#include <grpcpp/grpcpp.h>', "gRPC stays"),
+    ("model/ops/e.h", '#include <Eigen/Core>', "Eigen stays"),
+    ("model/kernels/k.h", '#include "hwy/highway.h"', "Highway stays"),
+    ("model/base/l.cc", '#include "absl/log/log.h"', "Debian 12's Abseil has none"),
+    ("client/c.cc", '#include "model/base/clock.h"', "client may use"),
+    ("server/registry/r.cc", '#include "sigserve/v1/model.pb.h"', "our protos stay"),
+    ("server/batching/b.cc", '#include "server/registry/servable.h"', "server/batching may use"),
+    ("server/codec/c.cc", '#include "other.h"', "write the path from the root"),
+    ("server/new/n.cc", "", "lies in no folder of the plan"),
+    ("extra/x.cc", "", "a top-level folder that the plan does not have"),
+    ("model/base/big.h", "\n" * 251, "251 lines"),
+    ("model/base/env.cc", 'getenv("X");', "the environment is read in main only"),
+    ("tests/unit/client/t_test.cc", '#include "server/main.h"', "may use client only"),
+    ("model/graph/CMakeLists.txt", "sigserve_library(model_graph PUBLIC model_ops model_train)", "model_graph links model_train"),
+    ("proto/sigserve/v1/p.proto", 'import "model/x.proto";', "proto imports nothing of ours"),
+]
+
+
+def self_test():
+    for path, text, expected in PLANTED:
+        with tempfile.TemporaryDirectory() as name:
+            file = pathlib.Path(name) / path
+            file.parent.mkdir(parents=True)
+            file.write_text(text, encoding="utf-8")
+            found = check_tree(pathlib.Path(name))
+        good = not found if expected is None else len(found) == 1 and expected in found[0]
+        if not good:
+            sys.exit(f"layering_test's own test: {path} should give {expected}, but gave {found}")
+
+
+def main():
+    self_test()
+    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else __file__).resolve()
+    root = root if root.is_dir() else root.parents[2]
+    violations = check_tree(root)
+    print("\n".join(violations) or "The layers hold.")
+    sys.exit(1 if violations else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <variant>
@@ -29,6 +30,8 @@ class Attributes {
   bool has(absl::string_view name) const { return values_.contains(name); }
   /// Sorted by name.
   std::vector<std::string> names() const;
+  /// INVALID_ARGUMENT when there is an attribute that is not in `known`: names it.
+  absl::Status CheckKnown(std::initializer_list<absl::string_view> known) const;
   /// Null when absent.
   const AttributeValue* find(absl::string_view name) const;
 

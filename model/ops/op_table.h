@@ -28,6 +28,10 @@ struct OpEntry {
 
 absl::Span<const OpEntry> AllOps();
 
+/// The entry that covers this opset, or, when none does, the operator's newest. Null when we do not
+/// have the operator at all. "ai.onnx" and "" are the same domain.
+const OpEntry* FindOp(absl::string_view domain, absl::string_view type, int opset);
+
 /// The operator for a node, by domain, type and opset. UNIMPLEMENTED names the node, the operator
 /// and what is missing (the operator itself, or this opset of it); INVALID_ARGUMENT for attributes
 /// and input counts.

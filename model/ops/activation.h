@@ -1,0 +1,47 @@
+// For sigmoid.cc, tanh.cc and relu.cc: FLOAT32 in, FLOAT32 out, same shape.
+#pragma once
+
+#include "model/ops/makers.h"
+
+namespace sigserve {
+
+/// `Rule` gives: static void Run(x, out) over spans; static float Slope(x, y), the derivative where
+/// y = f(x).
+template <typename Rule>
+class ActivationOp final : public Op {
+ public:
+  absl::Status Infer(absl::Span<const Operand> in, absl::Span<TensorType> out) const override {
+    SIGSERVE_RETURN_IF_ERROR(ExpectFloat32(in[0], "input"));
+    out[0] = in[0].type;
+    return absl::OkStatus();
+  }
+
+  void Forward(absl::Span<const TensorView> in,
+               absl::Span<const MutableTensorView> out) const override {
+    Rule::Run(in[0].values<float>(), out[0].values<float>());
+  }
+
+  bool differentiable() const override { return true; }
+
+  void Backward(absl::Span<const TensorView> in, absl::Span<const TensorView> out,
+                absl::Span<const TensorView> grad_out,
+                absl::Span<const MutableTensorView> grad_in) const override {
+    const auto x = in[0].values<float>();
+    const auto y = out[0].values<float>();
+    const auto g = grad_out[0].values<float>();
+    if (!grad_in[0].present()) {
+      return;
+    }
+    const auto dx = grad_in[0].values<float>();
+    for (size_t i = 0; i < x.size(); ++i) {
+      dx[i] += g[i] * Rule::Slope(x[i], y[i]);
+    }
+  }
+
+  static absl::StatusOr<std::unique_ptr<const Op>> Make(const NodeSpec& node) {
+    SIGSERVE_RETURN_IF_ERROR(node.attributes.CheckKnown({}));
+    return std::make_unique<ActivationOp>();
+  }
+};
+
+}  // namespace sigserve

@@ -1,0 +1,47 @@
+// For the sources of this folder: the makers that op_table.cc lists, one per operator (two where an
+// opset changed the meaning), and the checks that most operators share. Each maker lives in the
+// file named after its operator.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
+#include "model/ops/op.h"
+
+namespace sigserve {
+
+using OpMaker = absl::StatusOr<std::unique_ptr<const Op>>(const NodeSpec& node,
+                                                          absl::Span<const TensorView> constants);
+
+OpMaker MakeAdd;
+OpMaker MakeDiv;
+OpMaker MakeFlatten;
+OpMaker MakeGemm;
+OpMaker MakeIdentity;
+OpMaker MakeMatMul;
+OpMaker MakeMul;
+OpMaker MakeRelu;
+OpMaker MakeReshape;
+OpMaker MakeSigmoid;
+OpMaker MakeSub;
+OpMaker MakeTanh;
+
+/// Sets an output's type. INVALID_ARGUMENT when the shape is too large to have a size in bytes.
+inline absl::Status SetOutput(DType dtype, Shape shape, TensorType& out) {
+  SIGSERVE_RETURN_IF_ERROR(CheckedBytes(shape, SizeOf(dtype)).status());
+  out = {dtype, std::move(shape)};
+  return absl::OkStatus();
+}
+
+/// INVALID_ARGUMENT "X is INT64, expected FLOAT32" unless `operand` is FLOAT32.
+inline absl::Status ExpectFloat32(const Operand& operand, absl::string_view what) {
+  if (operand.type.dtype == DType::kFloat32) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(what, " is ", Name(operand.type.dtype), ", expected FLOAT32"));
+}
+
+}  // namespace sigserve

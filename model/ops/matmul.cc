@@ -1,0 +1,94 @@
+#include "model/ops/broadcast.h"
+#include "model/ops/makers.h"
+#include "model/ops/weights.h"
+
+namespace sigserve {
+namespace {
+
+// numpy.matmul: the last two dimensions are matrices, the others broadcast; a 1-D operand is a row
+// on the left, a column on the right, and that dimension is then dropped from the result.
+struct MatMulShapes {
+  Shape a_batch;
+  Shape b_batch;
+  int64_t m = 1;
+  int64_t k = 1;  // of the left
+  int64_t right_rows = 1;
+  int64_t n = 1;
+
+  MatMulShapes(const Shape& a, const Shape& b)
+      : a_batch(a.dims().subspan(0, static_cast<size_t>(std::max(a.rank() - 2, 0)))),
+        b_batch(b.dims().subspan(0, static_cast<size_t>(std::max(b.rank() - 2, 0)))),
+        m(a.rank() > 1 ? a[a.rank() - 2] : 1),
+        k(a[a.rank() - 1]),
+        right_rows(b.rank() > 1 ? b[b.rank() - 2] : b[0]),
+        n(b.rank() > 1 ? b[b.rank() - 1] : 1) {}
+};
+
+class MatMulOp final : public Op {
+ public:
+  explicit MatMulOp(const TensorView& b) : weights_(b, false) {}
+
+  absl::Status Infer(absl::Span<const Operand> in, absl::Span<TensorType> out) const override {
+    SIGSERVE_RETURN_IF_ERROR(ExpectFloat32(in[0], "left"));
+    SIGSERVE_RETURN_IF_ERROR(ExpectFloat32(in[1], "right"));
+    const Shape& a = in[0].type.shape;
+    const Shape& b = in[1].type.shape;
+    if (a.rank() == 0 || b.rank() == 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(a.rank() == 0 ? "left" : "right", " is a scalar, expected a matrix"));
+    }
+    const MatMulShapes s(a, b);
+    if (s.k != s.right_rows) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("left has ", s.k, " columns, right has ", s.right_rows, " rows"));
+    }
+    SIGSERVE_ASSIGN_OR_RETURN(Shape shape, BroadcastShape(s.a_batch, s.b_batch));
+    if (a.rank() > 1) {
+      shape.push_back(s.m);
+    }
+    if (b.rank() > 1) {
+      shape.push_back(s.n);
+    }
+    return SetOutput(DType::kFloat32, std::move(shape), out[0]);
+  }
+
+  void Forward(absl::Span<const TensorView> in,
+               absl::Span<const MutableTensorView> out) const override {
+    const MatMulShapes s(in[0].shape(), in[1].shape());
+    const float* a = in[0].values<float>().data();
+    const float* b = in[1].values<float>().data();
+    float* y = out[0].values<float>().data();
+    if (s.b_batch.rank() == 0 && in[1].shape().rank() == 2) {
+      // One matrix on the right: all rows on the left are one batch.
+      const auto x = kernels::MatrixView::RowMajor(
+          a, static_cast<size_t>(s.m * s.a_batch.elements()), static_cast<size_t>(s.k));
+      weights_.Multiply(x, in[1], {}, y);
+      return;
+    }
+    const BroadcastRuns runs(s.a_batch, s.b_batch);
+    runs.ForEach([&](int64_t ia, int64_t ib, int64_t io) {
+      for (int64_t i = 0; i < runs.length(); ++i) {
+        const auto x =
+            kernels::MatrixView::RowMajor(a + (ia + (runs.a_repeats() ? 0 : i)) * s.m * s.k,
+                                          static_cast<size_t>(s.m), static_cast<size_t>(s.k));
+        const auto w =
+            kernels::MatrixView::RowMajor(b + (ib + (runs.b_repeats() ? 0 : i)) * s.k * s.n,
+                                          static_cast<size_t>(s.k), static_cast<size_t>(s.n));
+        kernels::Gemm(x, w, {}, y + (io + i) * s.m * s.n);
+      }
+    });
+  }
+
+ private:
+  const Weights weights_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<const Op>> MakeMatMul(const NodeSpec& node,
+                                                     absl::Span<const TensorView> constants) {
+  SIGSERVE_RETURN_IF_ERROR(node.attributes.CheckKnown({}));
+  return std::make_unique<MatMulOp>(constants[1]);
+}
+
+}  // namespace sigserve

@@ -1,0 +1,19 @@
+#include "model/kernels/activation.h"
+#include "model/ops/activation.h"
+
+namespace sigserve {
+namespace {
+
+struct SigmoidRule {
+  static constexpr auto Run = kernels::Sigmoid;
+  static float Slope(float, float y) { return y * (1 - y); }
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<const Op>> MakeSigmoid(const NodeSpec& node,
+                                                      absl::Span<const TensorView>) {
+  return ActivationOp<SigmoidRule>::Make(node);
+}
+
+}  // namespace sigserve

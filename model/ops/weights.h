@@ -1,0 +1,29 @@
+// For gemm.cc and matmul.cc: a right-hand matrix that is packed once if it is a constant and as it
+// goes if it is not. Both ways give the same bits.
+#pragma once
+
+#include "model/base/aligned_buffer.h"
+#include "model/kernels/gemm.h"
+#include "model/tensor/tensor_view.h"
+
+namespace sigserve {
+
+/// A rank-2 FLOAT32 tensor as the kernels see it.
+kernels::MatrixView MatrixOf(const TensorView& tensor, bool transposed);
+
+class Weights {
+ public:
+  /// Packs `constant` if it is a FLOAT32 matrix; anything else is left for Multiply().
+  Weights(const TensorView& constant, bool transposed);
+
+  /// out = epilogue(x * w); `w` is the operand that `constant` was, or its value for this call.
+  void Multiply(const kernels::MatrixView& x, const TensorView& w,
+                const kernels::GemmEpilogue& epilogue, float* out) const;
+
+ private:
+  const bool transposed_;
+  bool packed_ = false;
+  AlignedBuffer panels_;
+};
+
+}  // namespace sigserve

@@ -1,0 +1,53 @@
+#!/bin/bash
+# tests/run.sh [--fast]: installs what is missing, builds everything and runs every test. Works on a bare Debian 12.
+#   --fast   the tests alone: no clang build, clang-format or clang-tidy
+# Exit 0 = all passed. The last output is ctest's summary; the static checks report before it.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+fast=false
+for argument in "$@"; do
+  case $argument in
+    --fast) fast=true ;;
+    --help | -h) sed -n '2,4s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    *) echo "tests/run.sh: unknown argument '$argument' (--help)" >&2; exit 2 ;;
+  esac
+done
+
+failed=()
+step() { # NAME COMMAND...: runs it; a failure is kept for the end.
+  local name=$1 start=$SECONDS
+  shift
+  echo "== $name"
+  "$@" || failed+=("$name")
+  echo "== $name: $((SECONDS - start)) s"
+}
+check_format() {
+  find client model server tests \( -name '*.h' -o -name '*.cc' \) -print0 | xargs -0 -r clang-format-14 --dry-run -Werror
+}
+# Clang's thread-safety analysis of everything that ships, then clang-tidy on the same sources.
+check_clang_build() {
+  cmake --preset debug -B build/check -DSIGSERVE_TESTS=OFF >/dev/null && cmake --build build/check -j "$(nproc)"
+}
+check_tidy() {
+  find client model server -name '*.cc' -print0 |
+    xargs -0 -r -n 1 -P "$(nproc)" clang-tidy-14 -p build/check --quiet 2> >(grep -v 'warnings generated' >&2)
+}
+build_release() {
+  cmake --preset release -DSIGSERVE_TESTS=ON >/dev/null && cmake --build --preset release -j "$(nproc)"
+}
+
+if ! $fast; then
+  deploy/install_packages.sh build test check
+  step "clang-format" check_format
+  step "clang -Wthread-safety" check_clang_build
+  step "clang-tidy" check_tidy
+else
+  deploy/install_packages.sh build test
+fi
+step "build" build_release
+[[ ${#failed[@]} -eq 0 ]] || echo "FAILED before the tests: ${failed[*]}"
+status=0
+ctest --preset release -j "$(nproc)" || status=$?
+[[ ${#failed[@]} -eq 0 ]] || status=1
+exit "$status"

@@ -1,4 +1,4 @@
-// A training job as values: what was asked for (TrainSpec), where it stands (JobStatus) and what
+// A training job as values: what was asked for (JobRequest), where it stands (JobStatus) and what
 // happened (JobEvent). Plain data without wire types; proto/sigserve/v1/training.proto documents
 // each field.
 #pragma once
@@ -10,10 +10,26 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "model/tensor/tensor.h"
+#include "model/train/train_spec.h"
 
 namespace sigserve {
 
+/// What to train on what, and the model it becomes a version of.
+struct JobRequest {
+  std::string model;
+  TrainSpec spec;
+  NamedWeights initial_weights;
+  std::vector<std::string> label_names;
+  Tensor features;  // [rows, spec.feature_count], FLOAT32
+  Tensor labels;    // [rows, spec.label_count], FLOAT32
+};
+
 enum class JobState { kQueued, kRunning, kSucceeded, kFailed, kCancelled };
+
+inline bool HasEnded(JobState state) {
+  return state != JobState::kQueued && state != JobState::kRunning;
+}
 
 struct EpochMetrics {
   int64_t epoch = 0;  // from 1

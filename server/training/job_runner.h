@@ -1,0 +1,138 @@
+// Training jobs from submission to the published version: a bounded queue and one thread of the
+// lowest priority that runs one job at a time, so that serving always comes first. A job that
+// succeeds is published to the repository (model.onnx, training.json; a new model also gets a
+// config.pbtxt) and enters the server by ModelRegistry::Reload, like any model.
+//
+// Thread-safe. Submit, Cancel and Stop block for a small file's write; Get, List and Events do not
+// block. At most JobStore::kMaxRecords jobs are remembered; epoch events are kept for jobs that
+// have not ended and for the kMaxEventLogs that ended last, other jobs have their last event only.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "model/base/clock.h"
+#include "model/base/file.h"
+#include "model/graph/graph.h"
+#include "model/repository/repository.h"
+#include "model/train/trainer.h"
+#include "server/registry/model_registry.h"
+#include "server/training/data_budget.h"
+#include "server/training/event_log.h"
+#include "server/training/job.h"
+#include "server/training/job_store.h"
+
+namespace sigserve {
+
+/// What the runner works with. The pointers must outlive it; the functions are replaced by tests.
+struct JobRunnerParts {
+  Repository* repository = nullptr;
+  ModelRegistry* registry = nullptr;
+  FileSystem* files = nullptr;
+  const Clock* clock = nullptr;
+  std::function<absl::StatusOr<std::unique_ptr<Trainer>>(const TrainSpec&, Tensor, Tensor,
+                                                         NamedWeights)>
+      create_trainer = Trainer::Create;
+  /// Graph to the bytes of model.onnx; empty = WriteOnnx.
+  std::function<absl::StatusOr<std::string>(const Graph&)> write_model;
+};
+
+struct JobRunnerOptions {
+  /// Jobs waiting, the running one not counted.
+  int64_t max_queued_jobs = 16;
+  /// Features, labels and initial weights of all uploads and unfinished jobs together.
+  int64_t max_data_bytes = int64_t{1} << 30;
+};
+
+class JobRunner {
+ public:
+  static constexpr size_t kMaxEventLogs = 16;
+
+  /// Starts the thread. FAILED_PRECONDITION when the repository is not writable: then there is no
+  /// training.
+  static absl::StatusOr<std::unique_ptr<JobRunner>> Create(const JobRunnerOptions& options,
+                                                           JobRunnerParts parts);
+  /// Stops.
+  ~JobRunner();
+  JobRunner(const JobRunner&) = delete;
+  JobRunner& operator=(const JobRunner&) = delete;
+
+  /// What data on its way to Submit counts against.
+  DataBudget* data_budget() { return &budget_; }
+
+  /// Queues a job and returns its status once it is on disk. The request's spec and data are
+  /// trusted to fit each other (codec/training_codec). RESOURCE_EXHAUSTED when the queue is full or
+  /// the disk is; UNAVAILABLE while stopping. `share`: of data_budget(), given back when the job
+  /// has ended.
+  absl::StatusOr<JobStatus> Submit(JobRequest request, DataBudget::Share share)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  /// NOT_FOUND for an unknown id; so with Cancel and Events.
+  absl::StatusOr<JobStatus> Get(absl::string_view id) const ABSL_LOCKS_EXCLUDED(mutex_);
+  /// Newest first.
+  std::vector<JobStatus> List() const ABSL_LOCKS_EXCLUDED(mutex_);
+  /// Asks a job to stop: a queued one is CANCELLED at once, the running one between two batches. A
+  /// job that has ended, or is already publishing, is left as it is. Returns its status now.
+  absl::StatusOr<JobStatus> Cancel(absl::string_view id) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<std::shared_ptr<EventLog>> Events(absl::string_view id) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  /// Cancels every job ("the server is shutting down") and ends the thread: call it when the server
+  /// begins to drain, so that watchers get their last event. Waits for the running batch. Again is
+  /// fine.
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  struct Job {
+    JobStatus status;
+    std::shared_ptr<EventLog> events;
+    JobRequest request;       // emptied when the job runs
+    DataBudget::Share share;  // given back when it has ended
+    std::atomic<bool> cancelled = false;
+  };
+  using JobPtr = std::shared_ptr<Job>;
+
+  JobRunner(const JobRunnerOptions& options, JobRunnerParts parts, std::unique_ptr<JobStore> store);
+  void Remember(const JobRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<JobPtr> FindJob(absl::string_view id) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+
+  void Loop() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Run(Job* job) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Train(Job* job) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Publish(Job* job, const Trainer& trainer, const JobRequest& request)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void End(Job* job, JobState state, std::string message) ABSL_LOCKS_EXCLUDED(mutex_);
+  /// Saves and announces the job's present status.
+  void Announce(Job* job) ABSL_LOCKS_EXCLUDED(mutex_);
+  JobStatus StatusOf(const Job& job) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const JobRunnerOptions options_;
+  const JobRunnerParts parts_;
+  const std::unique_ptr<JobStore> store_;
+  DataBudget budget_;
+
+  mutable absl::Mutex mutex_;  // never held while calling out or on disk
+  // By id, hence oldest first. A job's `status` is guarded by mutex_ too.
+  std::map<std::string, JobPtr, std::less<>> jobs_ ABSL_GUARDED_BY(mutex_);
+  std::deque<JobPtr> queue_ ABSL_GUARDED_BY(mutex_);
+  std::deque<JobPtr> ended_ ABSL_GUARDED_BY(mutex_);  // with all their events, oldest first
+  int64_t reserved_ ABSL_GUARDED_BY(mutex_) = 0;      // submissions being written to disk
+  JobPtr running_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+
+  absl::Mutex join_mutex_;
+  std::thread thread_ ABSL_GUARDED_BY(join_mutex_);
+};
+
+}  // namespace sigserve

@@ -64,10 +64,10 @@ class ArithmeticOp final : public Op {
       }
     });
     if (grad_in[0].present()) {
-      AddReduced(TensorView(DType::kFloat32, shape, da.data()), grad_in[0]);
+      AddReduced(TensorView(DType::kFloat32, shape, da.data()), 1, grad_in[0]);
     }
     if (grad_in[1].present()) {
-      AddReduced(TensorView(DType::kFloat32, shape, db.data()), grad_in[1]);
+      AddReduced(TensorView(DType::kFloat32, shape, db.data()), 1, grad_in[1]);
     }
   }
 

@@ -65,7 +65,7 @@ BroadcastRuns::BroadcastRuns(const Shape& a, const Shape& b) {
   }
 }
 
-void AddReduced(const TensorView& from, const MutableTensorView& sum) {
+void AddReduced(const TensorView& from, float scale, const MutableTensorView& sum) {
   const BroadcastRuns runs(from.shape(), sum.shape());
   const float* f = from.values<float>().data();
   float* s = sum.values<float>().data();
@@ -75,10 +75,10 @@ void AddReduced(const TensorView& from, const MutableTensorView& sum) {
       for (int64_t i = 0; i < runs.length(); ++i) {
         total += f[a + i];
       }
-      s[b] += total;
+      s[b] += scale * total;
     } else {
       for (int64_t i = 0; i < runs.length(); ++i) {
-        s[b + i] += f[a + i];
+        s[b + i] += scale * f[a + i];
       }
     }
   });

@@ -42,9 +42,9 @@ class BroadcastRuns {
   bool b_repeats_ = false;
 };
 
-/// sum[i] += f(from[j]) over all j that broadcasting `sum`'s shape to `from`'s maps to i.
+/// sum[i] += scale * from[j] over all j that broadcasting `sum`'s shape to `from`'s maps to i.
 /// FLOAT32; sums in the order of `from`.
-void AddReduced(const TensorView& from, const MutableTensorView& sum);
+void AddReduced(const TensorView& from, float scale, const MutableTensorView& sum);
 
 template <typename F>
 void BroadcastRuns::ForEach(F f) const {

@@ -2,6 +2,7 @@
 
 #include "model/ops/broadcast.h"
 #include "model/ops/makers.h"
+#include "model/ops/matrix_gradient.h"
 #include "model/ops/weights.h"
 
 namespace sigserve {
@@ -71,6 +72,25 @@ class GemmOp final : public Op {
     }
     if (has_c && !fused) {
       AddC(in[2], out[0]);
+    }
+  }
+
+  bool differentiable() const override { return true; }
+
+  void Backward(absl::Span<const TensorView> in, absl::Span<const TensorView>,
+                absl::Span<const TensorView> grad_out,
+                absl::Span<const MutableTensorView> grad_in) const override {
+    const auto dy = MapOf(grad_out[0]);
+    if (grad_in[0].present()) {
+      AddProduct(dy, settings_.alpha, false, MapOf(in[1]), !settings_.transpose_b,
+                 settings_.transpose_a, MapOf(grad_in[0]));
+    }
+    if (grad_in[1].present()) {
+      AddProduct(MapOf(in[0]), settings_.alpha, !settings_.transpose_a, dy, false,
+                 settings_.transpose_b, MapOf(grad_in[1]));
+    }
+    if (grad_in.size() > 2 && grad_in[2].present()) {
+      AddReduced(grad_out[0], settings_.beta, grad_in[2]);
     }
   }
 

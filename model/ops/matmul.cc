@@ -1,5 +1,8 @@
+#include <algorithm>
+
 #include "model/ops/broadcast.h"
 #include "model/ops/makers.h"
+#include "model/ops/matrix_gradient.h"
 #include "model/ops/weights.h"
 
 namespace sigserve {
@@ -75,6 +78,33 @@ class MatMulOp final : public Op {
             kernels::MatrixView::RowMajor(b + (ib + (runs.b_repeats() ? 0 : i)) * s.k * s.n,
                                           static_cast<size_t>(s.k), static_cast<size_t>(s.n));
         kernels::Gemm(x, w, {}, y + (io + i) * s.m * s.n);
+      }
+    });
+  }
+
+  bool differentiable() const override { return true; }
+
+  void Backward(absl::Span<const TensorView> in, absl::Span<const TensorView>,
+                absl::Span<const TensorView> grad_out,
+                absl::Span<const MutableTensorView> grad_in) const override {
+    const MatMulShapes s(in[0].shape(), in[1].shape());
+    const float* a = in[0].values<float>().data();
+    const float* b = in[1].values<float>().data();
+    const float* dy = grad_out[0].values<float>().data();
+    const BroadcastRuns runs(s.a_batch, s.b_batch);
+    runs.ForEach([&](int64_t ia, int64_t ib, int64_t io) {
+      for (int64_t i = 0; i < runs.length(); ++i) {
+        const int64_t a_at = (ia + (runs.a_repeats() ? 0 : i)) * s.m * s.k;
+        const int64_t b_at = (ib + (runs.b_repeats() ? 0 : i)) * s.k * s.n;
+        const ConstMatrix y(dy + (io + i) * s.m * s.n, s.m, s.n);
+        if (grad_in[0].present()) {
+          AddProduct(y, 1, false, ConstMatrix(b + b_at, s.k, s.n), true, false,
+                     Matrix(grad_in[0].values<float>().data() + a_at, s.m, s.k));
+        }
+        if (grad_in[1].present()) {
+          AddProduct(ConstMatrix(a + a_at, s.m, s.k), 1, true, y, false, false,
+                     Matrix(grad_in[1].values<float>().data() + b_at, s.k, s.n));
+        }
       }
     });
   }

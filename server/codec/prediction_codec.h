@@ -1,0 +1,44 @@
+// sigserve.v1's Predict: request to checked views and a plan for the answer, outputs to response.
+// Stateless; views point into the request's own bytes, which must stay until the response is
+// encoded. All errors but one are INVALID_ARGUMENT and name the input or output; the other is
+// FAILED_PRECONDITION, with the token MODEL_NOT_CLASSIFIER.
+#pragma once
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/batching/task.h"
+#include "server/codec/wire_tensor.h"
+#include "server/registry/model_registry.h"
+#include "server/registry/servable.h"
+#include "sigserve/v1/prediction.pb.h"
+
+namespace sigserve {
+
+/// Views of the spec's name and label. INVALID_ARGUMENT for an empty name and a version below 1.
+absl::StatusOr<ModelQuery> DecodeModelSpec(const v1::ModelSpec& spec);
+
+/// Named tensors or the matrix; see prediction.proto. Float data, int64 values of an INT64 input
+/// and `matrix` are not copied.
+absl::Status DecodePredictInputs(const v1::PredictRequest& request, const Signature& signature,
+                                 DecodedInputs* inputs);
+
+/// One output to answer with, and what beside its values.
+struct OutputPlan {
+  int index = 0;  // in the signature
+  bool logits = false;
+  bool log_probabilities = false;
+  bool decisions = false;
+};
+
+/// The outputs asked for. MODEL_NOT_CLASSIFIER when an output that is asked for by name has no
+/// logits, log-probabilities or decisions to give but they are asked for; with no names given, only
+/// when no output has them (a class id beside the probabilities is then left as it is).
+absl::StatusOr<std::vector<OutputPlan>> PlanOutputs(const v1::PredictRequest& request,
+                                                    const Signature& signature);
+
+void EncodePredictResponse(const v1::PredictRequest& request, const Servable& servable,
+                           absl::Span<const OutputPlan> plan, const TaskOutputs& outputs,
+                           const TaskTiming& timing, v1::PredictResponse* response);
+
+}  // namespace sigserve

@@ -1,0 +1,71 @@
+// The Open Inference Protocol v2 and Triton's extensions of it. Inference uses gRPC's callback API,
+// as PredictionServiceImpl does; everything else is synchronous, because it may load models.
+// Shared-memory regions, model upload (RepositoryModelLoad's "config" and "file:" parameters),
+// classification and changes of the trace and log settings are UNIMPLEMENTED and say so.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "inference/grpc_service.grpc.pb.h"
+#include "server/registry/model_registry.h"
+#include "server/services/prediction_handler.h"
+#include "server/services/statistics.h"
+
+namespace sigserve {
+
+/// What ServerMetadata and ServerReady answer.
+struct ServerInfo {
+  std::string name = "sigserve";
+  std::string version;
+  /// May be empty: always ready. Thread-safe.
+  std::function<bool()> ready;
+};
+
+class InferenceServiceImpl final
+    : public inference::GRPCInferenceService::WithCallbackMethod_ModelInfer<
+          inference::GRPCInferenceService::WithCallbackMethod_ModelStreamInfer<
+              inference::GRPCInferenceService::Service>> {
+ public:
+  /// All pointers must outlive it.
+  InferenceServiceImpl(PredictionHandler* handler, ModelRegistry* registry,
+                       const StatisticsRecorder* statistics, ServerInfo info);
+
+  grpc::ServerUnaryReactor* ModelInfer(grpc::CallbackServerContext* context,
+                                       const inference::ModelInferRequest* request,
+                                       inference::ModelInferResponse* response) override;
+  grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>*
+  ModelStreamInfer(grpc::CallbackServerContext* context) override;
+
+// Every other call: grpc::Status Rpc(context, request, response).
+#define SIGSERVE_RPC(rpc)                                                                \
+  grpc::Status rpc(grpc::ServerContext* context, const inference::rpc##Request* request, \
+                   inference::rpc##Response* response) override
+  SIGSERVE_RPC(ServerLive);
+  SIGSERVE_RPC(ServerReady);
+  SIGSERVE_RPC(ModelReady);
+  SIGSERVE_RPC(ServerMetadata);
+  SIGSERVE_RPC(ModelMetadata);
+  SIGSERVE_RPC(ModelConfig);
+  SIGSERVE_RPC(ModelStatistics);
+  SIGSERVE_RPC(RepositoryIndex);
+  SIGSERVE_RPC(RepositoryModelLoad);
+  SIGSERVE_RPC(RepositoryModelUnload);
+  SIGSERVE_RPC(SystemSharedMemoryStatus);
+  SIGSERVE_RPC(SystemSharedMemoryRegister);
+  SIGSERVE_RPC(SystemSharedMemoryUnregister);
+  SIGSERVE_RPC(CudaSharedMemoryStatus);
+  SIGSERVE_RPC(CudaSharedMemoryRegister);
+  SIGSERVE_RPC(CudaSharedMemoryUnregister);
+  SIGSERVE_RPC(TraceSetting);
+  SIGSERVE_RPC(LogSettings);
+#undef SIGSERVE_RPC
+
+ private:
+  PredictionHandler* const handler_;
+  ModelRegistry* const registry_;
+  const StatisticsRecorder* const statistics_;
+  const ServerInfo info_;
+};
+
+}  // namespace sigserve

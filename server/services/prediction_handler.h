@@ -1,0 +1,58 @@
+// The life of a prediction, free of any transport: decode, find the version, check, submit, encode,
+// record. One function per API; unary calls and stream messages take the same way.
+//
+// Thread-safe. A call returns at once or after computing inline; `done` is called exactly once,
+// from any thread, possibly before the call returns. The request and the response belong to the
+// caller and stay until then; the response is meaningful only if the status is OK.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "inference/grpc_service.pb.h"
+#include "model/base/clock.h"
+#include "server/metrics/request_record.h"
+#include "server/registry/model_registry.h"
+#include "sigserve/v1/prediction.pb.h"
+
+namespace sigserve {
+
+/// What the transport knows of a call.
+struct CallContext {
+  /// For the record: a literal, e.g. "Predict".
+  absl::string_view method;
+  /// Until the caller's deadline; zero or less = already late.
+  absl::Duration time_left = absl::InfiniteDuration();
+  /// True once the caller has gone; may be empty. Not asked after `done`.
+  std::function<bool()> cancelled;
+};
+
+class PredictionHandler {
+ public:
+  using Done = std::function<void(const absl::Status& status)>;
+
+  /// All must outlive it and every call.
+  PredictionHandler(ModelRegistry* registry, RequestRecorder* recorder, const Clock* clock);
+
+  void Predict(const v1::PredictRequest& request, CallContext call, v1::PredictResponse* response,
+               Done done);
+  /// The request's `timeout` parameter (microseconds) shortens the deadline.
+  void Infer(const inference::ModelInferRequest& request, CallContext call,
+             inference::ModelInferResponse* response, Done done);
+
+ private:
+  class Exchange;
+  class PredictExchange;
+  class InferExchange;
+  void Run(std::shared_ptr<Exchange> exchange);
+  void Finish(Exchange& exchange, const absl::Status& status);
+
+  ModelRegistry* const registry_;
+  RequestRecorder* const recorder_;
+  const Clock* const clock_;
+};
+
+}  // namespace sigserve

@@ -37,6 +37,9 @@ struct DeclaredTensor {
 struct OutputOptions {
   std::string name;  // empty = the model's only output
   std::vector<std::string> labels;
+  /// A file beside config.pbtxt with one label a line: whoever loads the model reads it into
+  /// `labels`.
+  std::string label_filename;
   std::vector<float> thresholds;
 };
 
@@ -51,6 +54,8 @@ struct ModelOptions {
   bool outputs_are_logits = false;
   bool forbid_nan = false;
   std::map<std::string, int64_t> version_labels;
+  /// Fields that were given and change nothing here; worth a log line.
+  std::vector<std::string> unused_fields;
 };
 
 /// Parses config.pbtxt. INVALID_ARGUMENT names the unknown or bad field with its line, and a field

@@ -1,0 +1,107 @@
+#include "server/config/server_options.h"
+
+#include <limits>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
+#include "server/config/textproto.h"
+#include "sigserve/v1/server_config.pb.h"
+
+namespace sigserve {
+namespace {
+
+constexpr int64_t kMaxPort = 65535;
+constexpr absl::Duration kMaxDrain = absl::Hours(24);
+
+absl::Status CheckRange(absl::string_view field, int64_t value, int64_t low, int64_t high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, " is ", value, "; expected ", low, " to ", high));
+}
+
+void SetIfGiven(int64_t value, int64_t* target) {
+  if (value != 0) *target = value;
+}
+
+}  // namespace
+
+absl::StatusOr<ServerOptions> ParseServerConfig(absl::string_view text, absl::string_view file) {
+  v1::ServerConfig config;
+  SIGSERVE_RETURN_IF_ERROR(ParseTextProto(text, file, &config));
+  ServerOptions options;
+  options.repository = config.repository();
+  if (!config.grpc_address().empty()) options.listen.grpc_address = config.grpc_address();
+  if (!config.http_address().empty()) options.listen.http_address = config.http_address();
+  if (!config.server_name().empty()) options.server_name = config.server_name();
+  SetIfGiven(config.max_message_bytes(), &options.listen.max_message_bytes);
+  if (config.drain_seconds() != 0) options.listen.drain = absl::Seconds(config.drain_seconds());
+  options.repository_poll = absl::Seconds(config.repository_poll_seconds());
+  options.training.disabled = config.training().disabled();
+  SetIfGiven(config.training().max_queued_jobs(), &options.training.max_queued_jobs);
+  SetIfGiven(config.training().max_data_bytes(), &options.training.max_data_bytes);
+  return options;
+}
+
+void ApplyFlags(const FlagValues& flags, ServerOptions* options) {
+  if (flags.repository) options->repository = *flags.repository;
+  if (flags.grpc_address) options->listen.grpc_address = *flags.grpc_address;
+  if (flags.http_address) options->listen.http_address = *flags.http_address;
+  if (flags.max_message_bytes) options->listen.max_message_bytes = *flags.max_message_bytes;
+  if (flags.drain_seconds) options->listen.drain = absl::Seconds(*flags.drain_seconds);
+  if (flags.repository_poll_seconds) {
+    options->repository_poll = absl::Seconds(*flags.repository_poll_seconds);
+  }
+}
+
+absl::StatusOr<HostPort> ParseAddress(absl::string_view address, absl::string_view field) {
+  const absl::Status bad = absl::InvalidArgumentError(
+      absl::StrCat(field, " is '", address, "'; expected HOST:PORT with a port from 0 to ",
+                   kMaxPort, ", e.g. '0.0.0.0:8001' or '[::1]:8001'"));
+  const size_t colon = address.rfind(':');
+  if (colon == absl::string_view::npos) return bad;
+  absl::string_view host = address.substr(0, colon);
+  const absl::string_view digits = address.substr(colon + 1);
+  HostPort result;
+  if (digits.empty() || !absl::ascii_isdigit(static_cast<unsigned char>(digits[0])) ||
+      !absl::SimpleAtoi(digits, &result.port) || result.port > kMaxPort) {
+    return bad;
+  }
+  if (absl::StartsWith(host, "[") && absl::EndsWith(host, "]")) {
+    host = host.substr(1, host.size() - 2);
+  } else if (absl::StrContains(host, ':')) {
+    return bad;  // an IPv6 address needs its brackets
+  }
+  for (const char c : host) {
+    if (absl::ascii_isspace(static_cast<unsigned char>(c)) || c == '/' || c == '[' || c == ']') {
+      return bad;
+    }
+  }
+  if (host.empty()) return bad;
+  result.host = std::string(host);
+  return result;
+}
+
+absl::Status Validate(const ServerOptions& options) {
+  if (options.repository.empty()) {
+    return absl::InvalidArgumentError(
+        "repository is empty; expected the directory that holds the models");
+  }
+  SIGSERVE_RETURN_IF_ERROR(ParseAddress(options.listen.grpc_address, "grpc_address").status());
+  SIGSERVE_RETURN_IF_ERROR(ParseAddress(options.listen.http_address, "http_address").status());
+  SIGSERVE_RETURN_IF_ERROR(CheckRange("max_message_bytes", options.listen.max_message_bytes, 1,
+                                      std::numeric_limits<int32_t>::max()));
+  SIGSERVE_RETURN_IF_ERROR(CheckRange("drain_seconds", absl::ToInt64Seconds(options.listen.drain),
+                                      0, absl::ToInt64Seconds(kMaxDrain)));
+  SIGSERVE_RETURN_IF_ERROR(CheckRange("repository_poll_seconds",
+                                      absl::ToInt64Seconds(options.repository_poll), 0,
+                                      absl::ToInt64Seconds(kMaxDrain)));
+  SIGSERVE_RETURN_IF_ERROR(
+      CheckRange("training.max_queued_jobs", options.training.max_queued_jobs, 1, 10'000));
+  return CheckRange("training.max_data_bytes", options.training.max_data_bytes, 1,
+                    int64_t{1} << 40);
+}
+
+}  // namespace sigserve

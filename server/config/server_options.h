@@ -1,0 +1,77 @@
+// The server's settings: read from a textproto file (proto/sigserve/v1/server_config.proto), then
+// overlaid with flags, then validated once. Plain values; nothing here opens a file or a port.
+//
+//   SIGSERVE_ASSIGN_OR_RETURN(ServerOptions options, ParseServerConfig(text, path));
+//   ApplyFlags(flags, &options);
+//   SIGSERVE_RETURN_IF_ERROR(Validate(options));
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace sigserve {
+
+/// Where and how the server listens. Addresses are HOST:PORT; port 0 = any free one.
+struct ListenOptions {
+  std::string grpc_address = "0.0.0.0:8001";
+  std::string http_address = "0.0.0.0:8002";
+  /// Largest request and response.
+  int64_t max_message_bytes = int64_t{64} << 20;
+  /// How long calls in flight may take to finish after SIGTERM.
+  absl::Duration drain = absl::Seconds(10);
+};
+
+struct TrainingOptions {
+  bool disabled = false;
+  /// The running job not counted.
+  int64_t max_queued_jobs = 16;
+  /// Features and labels of one job.
+  int64_t max_data_bytes = int64_t{1} << 30;
+};
+
+struct ServerOptions {
+  std::string repository;
+  /// Zero = look for new versions only on request.
+  absl::Duration repository_poll = absl::ZeroDuration();
+  /// The name in ServerMetadata.
+  std::string server_name = "sigserve";
+  ListenOptions listen;
+  TrainingOptions training;
+};
+
+/// What the command line gave; absent = not given.
+struct FlagValues {
+  std::optional<std::string> repository;
+  std::optional<std::string> grpc_address;
+  std::optional<std::string> http_address;
+  std::optional<int64_t> max_message_bytes;
+  std::optional<int64_t> drain_seconds;
+  std::optional<int64_t> repository_poll_seconds;
+};
+
+/// Parses the file's contents over the defaults; a field left out, or zero, keeps its default.
+/// INVALID_ARGUMENT names an unknown field with its line. `file`: its name, for errors.
+absl::StatusOr<ServerOptions> ParseServerConfig(absl::string_view text, absl::string_view file);
+
+/// A flag that was given wins.
+void ApplyFlags(const FlagValues& flags, ServerOptions* options);
+
+/// INVALID_ARGUMENT names the first field that cannot be: "grpc_address is 'x'; expected HOST:PORT
+/// with a port from 0 to 65535".
+absl::Status Validate(const ServerOptions& options);
+
+struct HostPort {
+  std::string host;  // an IPv6 address stands without its brackets
+  int port = 0;
+};
+
+/// "HOST:PORT" or "[IPv6]:PORT". INVALID_ARGUMENT names `field`.
+absl::StatusOr<HostPort> ParseAddress(absl::string_view address, absl::string_view field);
+
+}  // namespace sigserve

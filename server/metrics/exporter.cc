@@ -1,0 +1,193 @@
+#include "server/metrics/exporter.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <map>
+#include <tuple>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "server/metrics/process_stats.h"
+
+namespace sigserve {
+namespace {
+
+using prometheus::Counter;
+using prometheus::Family;
+using prometheus::Gauge;
+using prometheus::Histogram;
+
+// Seconds. Ten microseconds is what a small model takes; ten seconds is when a client has gone.
+const Histogram::BucketBoundaries& DurationBuckets() {
+  static const auto* const buckets = new Histogram::BucketBoundaries{
+      0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01,
+      0.02,    0.05,    0.1,     0.2,    0.5,    1,      2,     5,     10};
+  return *buckets;
+}
+
+const Histogram::BucketBoundaries& RowBuckets() {
+  static const auto* const buckets = new Histogram::BucketBoundaries{
+      1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384};
+  return *buckets;
+}
+
+#if defined(__clang__)
+constexpr char kCompiler[] = "clang " __clang_version__;
+#else
+constexpr char kCompiler[] = "gcc " __VERSION__;
+#endif
+
+// What one model version's successful answers touch.
+struct VersionMetrics {
+  Histogram* duration;
+  Counter* rows;
+  Histogram* batch_rows;
+};
+
+class PrometheusExporter : public MetricsExporter {
+ public:
+  explicit PrometheusExporter(const std::string& version)
+      : requests_(prometheus::BuildCounter()
+                      .Name("sigserve_requests_total")
+                      .Help("Requests answered, by gRPC code; model is empty for models that do "
+                            "not exist.")
+                      .Register(registry_)),
+        durations_(prometheus::BuildHistogram()
+                       .Name("sigserve_request_duration_seconds")
+                       .Help("From a request's arrival to its answer, successful or not.")
+                       .Register(registry_)),
+        rows_(prometheus::BuildCounter()
+                  .Name("sigserve_rows_total")
+                  .Help("Rows answered successfully.")
+                  .Register(registry_)),
+        batch_rows_(prometheus::BuildHistogram()
+                        .Name("sigserve_batch_rows")
+                        .Help("Rows of the batch that each successful request travelled in.")
+                        .Register(registry_)),
+        ready_(prometheus::BuildGauge()
+                   .Name("sigserve_model_ready")
+                   .Help("1 while at least one version of the model serves, else 0.")
+                   .Register(registry_)),
+        process_(&registry_) {
+    prometheus::BuildGauge()
+        .Name("sigserve_build_info")
+        .Help("1; the labels say what was built.")
+        .Register(registry_)
+        .Add({{"version", version}, {"compiler", kCompiler}})
+        .Set(1);
+  }
+
+  void Record(const RequestRecord& record) override ABSL_LOCKS_EXCLUDED(mutex_) {
+    const VersionKey key{record.model, record.version};
+    CounterFor(key, record.method, record.code)->Increment();
+    const VersionMetrics metrics = MetricsFor(key);
+    metrics.duration->Observe(absl::ToDoubleSeconds(record.total));
+    if (record.code != absl::StatusCode::kOk) return;
+    metrics.rows->Increment(static_cast<double>(record.rows));
+    metrics.batch_rows->Observe(static_cast<double>(record.batch_rows));
+  }
+
+  void SetModelReady(const std::string& model, bool ready) override {
+    ready_.Add({{"model", model}}).Set(ready ? 1 : 0);
+  }
+
+  std::string Serialize() const override {
+    process_.Update();
+    return prometheus::TextSerializer().prometheus::Serializer::Serialize(registry_.Collect());
+  }
+
+ private:
+  // The maps own their strings; requests look them up by views.
+  using VersionKey = std::pair<absl::string_view, int64_t>;
+  using CounterKey = std::tuple<absl::string_view, int64_t, absl::string_view, absl::StatusCode>;
+  struct OwnedVersionKey {
+    std::string model;
+    int64_t version;
+    operator VersionKey() const { return {model, version}; }  // NOLINT(google-explicit-constructor)
+  };
+  struct OwnedCounterKey {
+    std::string model;
+    int64_t version;
+    std::string method;
+    absl::StatusCode code;
+    operator CounterKey() const {  // NOLINT(google-explicit-constructor)
+      return {model, version, method, code};
+    }
+  };
+  template <typename View>
+  struct HashView {
+    using is_transparent = void;
+    size_t operator()(const View& key) const { return absl::Hash<View>()(key); }
+  };
+  template <typename View>
+  struct EqualView {
+    using is_transparent = void;
+    bool operator()(const View& a, const View& b) const { return a == b; }
+  };
+
+  Counter* CounterFor(const VersionKey& key, absl::string_view method, absl::StatusCode code)
+      ABSL_LOCKS_EXCLUDED(mutex_) {
+    const CounterKey counter_key{key.first, key.second, method, code};
+    {
+      absl::ReaderMutexLock lock(&mutex_);
+      const auto it = counters_.find(counter_key);
+      if (it != counters_.end()) return it->second;
+    }
+    absl::MutexLock lock(&mutex_);
+    prometheus::Labels labels = VersionLabels(key);
+    labels["method"] = std::string(method);
+    labels["code"] = absl::StatusCodeToString(code);
+    Counter* counter = &requests_.Add(labels);  // the same one if another thread was quicker
+    counters_.insert(
+        {OwnedCounterKey{std::string(key.first), key.second, std::string(method), code}, counter});
+    return counter;
+  }
+
+  VersionMetrics MetricsFor(const VersionKey& key) ABSL_LOCKS_EXCLUDED(mutex_) {
+    {
+      absl::ReaderMutexLock lock(&mutex_);
+      const auto it = versions_.find(key);
+      if (it != versions_.end()) return it->second;
+    }
+    absl::MutexLock lock(&mutex_);
+    const prometheus::Labels labels = VersionLabels(key);
+    const VersionMetrics metrics{&durations_.Add(labels, DurationBuckets()), &rows_.Add(labels),
+                                 &batch_rows_.Add(labels, RowBuckets())};
+    versions_.insert({OwnedVersionKey{std::string(key.first), key.second}, metrics});
+    return metrics;
+  }
+
+  static prometheus::Labels VersionLabels(const VersionKey& key) {
+    return {{"model", std::string(key.first)},
+            {"version", key.second == 0 ? "" : absl::StrCat(key.second)}};
+  }
+
+  prometheus::Registry registry_;  // owns all below
+  Family<Counter>& requests_;
+  Family<Histogram>& durations_;
+  Family<Counter>& rows_;
+  Family<Histogram>& batch_rows_;
+  Family<Gauge>& ready_;
+  mutable ProcessStats process_;
+
+  absl::Mutex mutex_;
+  absl::flat_hash_map<OwnedCounterKey, Counter*, HashView<CounterKey>, EqualView<CounterKey>>
+      counters_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<OwnedVersionKey, VersionMetrics, HashView<VersionKey>, EqualView<VersionKey>>
+      versions_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+std::unique_ptr<MetricsExporter> MetricsExporter::Create(const std::string& version) {
+  return std::make_unique<PrometheusExporter>(version);
+}
+
+}  // namespace sigserve

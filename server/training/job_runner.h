@@ -1,10 +1,10 @@
-// Training jobs from submission to the published version: a bounded queue and one thread of the
-// lowest priority that runs one job at a time, so that serving always comes first. A job that
+// Training jobs from submission to the published version: a bounded queue, and one job at a time on
+// a thread of the lowest priority, so that serving always comes first. A job that
 // succeeds is published to the repository (model.onnx, training.json; a new model also gets a
 // config.pbtxt) and enters the server by ModelRegistry::Reload, like any model.
 //
 // Thread-safe. Submit, Cancel and Stop block for a small file's write; Get, List and Events do not
-// block. At most JobStore::kMaxRecords jobs are remembered; epoch events are kept for jobs that
+// block. At most kMaxJobs jobs are remembered; epoch events are kept for jobs that
 // have not ended and for the kMaxEventLogs that ended last, other jobs have their last event only.
 #pragma once
 
@@ -28,6 +28,7 @@
 #include "model/graph/graph.h"
 #include "model/repository/repository.h"
 #include "model/train/trainer.h"
+#include "server/config/server_options.h"
 #include "server/registry/model_registry.h"
 #include "server/training/data_budget.h"
 #include "server/training/event_log.h"
@@ -49,20 +50,15 @@ struct JobRunnerParts {
   std::function<absl::StatusOr<std::string>(const Graph&)> write_model;
 };
 
-struct JobRunnerOptions {
-  /// Jobs waiting, the running one not counted.
-  int64_t max_queued_jobs = 16;
-  /// Features, labels and initial weights of all uploads and unfinished jobs together.
-  int64_t max_data_bytes = int64_t{1} << 30;
-};
-
 class JobRunner {
  public:
+  static constexpr size_t kMaxJobs = 1000;
   static constexpr size_t kMaxEventLogs = 16;
 
-  /// Starts the thread. FAILED_PRECONDITION when the repository is not writable: then there is no
+  /// Starts the thread. `max_data_bytes` also bounds all uploads and unfinished jobs together.
+  /// FAILED_PRECONDITION when the repository is not writable: then there is no
   /// training.
-  static absl::StatusOr<std::unique_ptr<JobRunner>> Create(const JobRunnerOptions& options,
+  static absl::StatusOr<std::unique_ptr<JobRunner>> Create(const TrainingOptions& options,
                                                            JobRunnerParts parts);
   /// Stops.
   ~JobRunner();
@@ -94,40 +90,48 @@ class JobRunner {
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  // Guarded by mutex_: status, events. The request belongs to whoever took the job from the queue.
   struct Job {
     JobStatus status;
     std::shared_ptr<EventLog> events;
-    JobRequest request;       // emptied when the job runs
-    DataBudget::Share share;  // given back when it has ended
+    JobRequest request;
+    DataBudget::Share share;
     std::atomic<bool> cancelled = false;
   };
   using JobPtr = std::shared_ptr<Job>;
+  /// What training hands to publishing.
+  struct Trained {
+    std::string model_file;
+    TrainSpec spec;
+  };
 
-  JobRunner(const JobRunnerOptions& options, JobRunnerParts parts, std::unique_ptr<JobStore> store);
-  void Remember(const JobRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<JobPtr> FindJob(absl::string_view id) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  JobRunner(const TrainingOptions& options, JobRunnerParts parts, std::unique_ptr<JobStore> store);
+  absl::StatusOr<JobPtr> FindJob(absl::string_view id) const ABSL_LOCKS_EXCLUDED(mutex_);
+  bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return stopping_ || !queue_.empty(); }
 
   void Loop() ABSL_LOCKS_EXCLUDED(mutex_);
-  void Run(Job* job) ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::Status Train(Job* job) ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::Status Publish(Job* job, const Trainer& trainer, const JobRequest& request)
+  void Run(const JobPtr& job) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<Trained> TrainAside(Job* job) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<Trained> Train(Job* job) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Publish(Job* job, Trained trained, const std::vector<std::string>& label_names)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  void End(Job* job, JobState state, std::string message) ABSL_LOCKS_EXCLUDED(mutex_);
-  /// Saves and announces the job's present status.
+  void End(const JobPtr& job, JobState state, absl::string_view message)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  /// Puts the job's present status on disk, then into its events.
   void Announce(Job* job) ABSL_LOCKS_EXCLUDED(mutex_);
+  void ForgetOldJobs() ABSL_LOCKS_EXCLUDED(mutex_);
   JobStatus StatusOf(const Job& job) const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  const JobRunnerOptions options_;
+  const TrainingOptions options_;
   const JobRunnerParts parts_;
   const std::unique_ptr<JobStore> store_;
   DataBudget budget_;
 
-  mutable absl::Mutex mutex_;  // never held while calling out or on disk
-  // By id, hence oldest first. A job's `status` is guarded by mutex_ too.
-  std::map<std::string, JobPtr, std::less<>> jobs_ ABSL_GUARDED_BY(mutex_);
+  mutable absl::Mutex mutex_;  // never held on disk or while calling out
+  std::map<int64_t, JobPtr> jobs_ ABSL_GUARDED_BY(mutex_);  // by number, oldest first
   std::deque<JobPtr> queue_ ABSL_GUARDED_BY(mutex_);
   std::deque<JobPtr> ended_ ABSL_GUARDED_BY(mutex_);  // with all their events, oldest first
-  int64_t reserved_ ABSL_GUARDED_BY(mutex_) = 0;      // submissions being written to disk
+  int64_t submitting_ ABSL_GUARDED_BY(mutex_) = 0;    // on their way to disk
   JobPtr running_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 

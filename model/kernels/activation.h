@@ -11,7 +11,7 @@ namespace sigserve::kernels {
 /// never decreases as x grows; +-infinity give 1 and 0, NaN gives NaN.
 void Sigmoid(absl::Span<const float> x, absl::Span<float> out);
 
-/// Hyperbolic tangent. NaN gives NaN, +-infinity give +-1, -0 gives -0.
+/// Hyperbolic tangent, within 1.0 ULP. NaN gives NaN, +-infinity give +-1, -0 gives -0.
 void Tanh(absl::Span<const float> x, absl::Span<float> out);
 
 /// max(x, 0). NaN gives NaN.

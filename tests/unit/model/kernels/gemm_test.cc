@@ -1,0 +1,182 @@
+// Matrix product against the scalar loop, on every CPU target; and the promise that a row's bits do
+// not depend on what it is computed with.
+#include "model/kernels/gemm.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "tests/unit/model/kernels/cpu_targets.h"
+
+namespace sigserve::kernels {
+namespace {
+
+std::vector<float> Numbers(size_t n, uint32_t seed) {
+  std::vector<float> v(n);
+  for (float& x : v) {
+    seed = seed * 1664525 + 1013904223;
+    x = static_cast<float>(seed >> 8) / 8388608.0F - 1;
+  }
+  return v;
+}
+
+struct Problem {
+  size_t m;
+  size_t k;
+  size_t n;
+  bool bias = true;
+  Activation activation = Activation::kNone;
+};
+
+class Product {
+ public:
+  explicit Product(const Problem& p)
+      : p_(p), x_(Numbers(p.m * p.k, 1)), w_(Numbers(p.k * p.n, 2)), bias_(Numbers(p.n, 3)) {}
+
+  std::vector<float> Packed() const {
+    std::vector<float> panels(PackedSize(p_.k, p_.n));
+    PackWeights(w(), absl::MakeSpan(panels));
+    return Run([&](float* out) { GemmPacked(x(), panels.data(), p_.n, epilogue(), out); });
+  }
+  std::vector<float> Unpacked() const {
+    return Run([&](float* out) { Gemm(x(), w(), epilogue(), out); });
+  }
+  // Both operands stored the other way round.
+  std::vector<float> Transposed() const {
+    const std::vector<float> xt = Transpose(x_, p_.m, p_.k);
+    const std::vector<float> wt = Transpose(w_, p_.k, p_.n);
+    return Run([&](float* out) {
+      Gemm(MatrixView::RowMajor(xt.data(), p_.k, p_.m).Transposed(),
+           MatrixView::RowMajor(wt.data(), p_.n, p_.k).Transposed(), epilogue(), out);
+    });
+  }
+  std::vector<float> ScalarLoop(bool fused) const {
+    std::vector<float> out(p_.m * p_.n);
+    for (size_t i = 0; i < out.size(); ++i) {
+      float sum = 0;
+      for (size_t k = 0; k < p_.k; ++k) {
+        const float a = x_[i / p_.n * p_.k + k];
+        const float b = w_[k * p_.n + i % p_.n];
+        sum = fused ? std::fma(a, b, sum) : sum + a * b;
+      }
+      sum += p_.bias ? bias_[i % p_.n] : 0;
+      out[i] = p_.activation == Activation::kRelu && sum < 0 ? 0 : sum;
+    }
+    return out;
+  }
+
+ private:
+  MatrixView x() const { return MatrixView::RowMajor(x_.data(), p_.m, p_.k); }
+  MatrixView w() const { return MatrixView::RowMajor(w_.data(), p_.k, p_.n); }
+  GemmEpilogue epilogue() const { return {p_.bias ? bias_.data() : nullptr, p_.activation}; }
+
+  // Fails when anything beyond the output is written.
+  template <typename F>
+  std::vector<float> Run(F f) const {
+    std::vector<float> out(p_.m * p_.n + 64, 42);
+    f(out.data());
+    EXPECT_EQ(std::vector<float>(out.end() - 64, out.end()), std::vector<float>(64, 42));
+    out.resize(p_.m * p_.n);
+    return out;
+  }
+  static std::vector<float> Transpose(const std::vector<float>& from, size_t rows, size_t columns) {
+    std::vector<float> to(from.size());
+    for (size_t i = 0; i < from.size(); ++i) {
+      to[i % columns * rows + i / columns] = from[i];
+    }
+    return to;
+  }
+
+  Problem p_;
+  std::vector<float> x_;
+  std::vector<float> w_;
+  std::vector<float> bias_;
+};
+
+bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() &&
+         (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
+}
+
+std::vector<Problem> Problems() {
+  std::vector<Problem> problems;
+  for (size_t n = 0; n <= 70; ++n) {  // every tail of columns, with few and many rows
+    problems.push_back({1, 7, n});
+    problems.push_back({3, 5, n, false});
+    problems.push_back({13, 5, n, true, Activation::kRelu});
+  }
+  for (size_t m = 0; m <= 70; ++m) {  // every tail of rows
+    problems.push_back({m, 5, 33});
+  }
+  for (size_t k = 0; k <= 70; ++k) {  // every depth
+    problems.push_back({2, k, 5, true, Activation::kRelu});
+  }
+  // Across the blocks of k (256) and rows (480), and groups of panels.
+  for (const size_t m : {1, 2, 5, 12, 13}) {
+    problems.push_back({m, 255, 161});
+    problems.push_back({m, 257, 161, false});
+    problems.push_back({m, 600, 290, true, Activation::kRelu});
+  }
+  problems.push_back({485, 300, 35});
+  return problems;
+}
+
+TEST(Gemm, IsTheScalarLoopBitForBit) {
+  for (const Problem& p : Problems()) {
+    SCOPED_TRACE(testing::Message() << p.m << "x" << p.k << "x" << p.n);
+    const Product product(p);
+    const std::vector<float> fused = product.ScalarLoop(true);
+    const std::vector<float> separate = product.ScalarLoop(false);
+    ForEachTarget([&](int64_t target) {
+      const std::vector<float>& expected = Fuses(target) ? fused : separate;
+      EXPECT_TRUE(SameBits(product.Packed(), expected)) << "packed";
+      EXPECT_TRUE(SameBits(product.Unpacked(), expected)) << "unpacked";
+      EXPECT_TRUE(SameBits(product.Transposed(), expected)) << "transposed";
+    });
+  }
+}
+
+TEST(Gemm, ARowIsTheSameAloneAndAtAnyPlaceOfABatch) {
+  constexpr size_t kRows = 29;
+  constexpr size_t kDepth = 300;
+  constexpr size_t kColumns = 77;
+  const std::vector<float> x = Numbers(kRows * kDepth, 4);
+  const std::vector<float> w = Numbers(kDepth * kColumns, 5);
+  std::vector<float> panels(PackedSize(kDepth, kColumns));
+  PackWeights(MatrixView::RowMajor(w.data(), kDepth, kColumns), absl::MakeSpan(panels));
+  const auto rows = [&](size_t first, size_t count) {
+    std::vector<float> out(count * kColumns);
+    GemmPacked(MatrixView::RowMajor(x.data() + first * kDepth, count, kDepth), panels.data(),
+               kColumns, {}, out.data());
+    return out;
+  };
+  ForEachTarget([&](int64_t) {
+    const std::vector<float> all = rows(0, kRows);
+    for (size_t first = 0; first < kRows; ++first) {
+      for (size_t count = 1; first + count <= kRows; ++count) {
+        const auto begin = all.begin() + static_cast<ptrdiff_t>(first * kColumns);
+        const auto end = begin + static_cast<ptrdiff_t>(count * kColumns);
+        ASSERT_TRUE(SameBits(rows(first, count), {begin, end})) << first << " + " << count;
+      }
+    }
+  });
+}
+
+// A bad row must not leak into its neighbours, nor be hidden.
+TEST(Gemm, NotANumberStaysInItsRow) {
+  constexpr size_t kRows = 14;
+  ForEachTarget([](int64_t) {
+    std::vector<float> x(kRows * 3, 1);
+    x[5 * 3 + 1] = std::numeric_limits<float>::quiet_NaN();
+    const std::vector<float> w(3 * 40, 2);
+    std::vector<float> out(kRows * 40);
+    Gemm(MatrixView::RowMajor(x.data(), kRows, 3), MatrixView::RowMajor(w.data(), 3, 40),
+         {nullptr, Activation::kRelu}, out.data());
+    for (size_t i = 0; i < out.size(); ++i) {
+      ASSERT_EQ(std::isnan(out[i]), i / 40 == 5) << i;
+    }
+  });
+}
+
+}  // namespace
+}  // namespace sigserve::kernels

@@ -48,6 +48,8 @@ class PredictionHandler {
   class PredictExchange;
   class InferExchange;
   void Run(std::shared_ptr<Exchange> exchange);
+  /// Fills the task but for its `done`.
+  absl::Status Prepare(Exchange& exchange, Task* task) const;
   void Finish(Exchange& exchange, const absl::Status& status);
 
   ModelRegistry* const registry_;

@@ -1,0 +1,231 @@
+#include "server/services/inference_service.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/base/status_macros.h"
+#include "server/codec/model_codec.h"
+#include "server/codec/status.h"
+#include "server/services/call_context.h"
+#include "server/services/message_stream.h"
+
+namespace sigserve {
+namespace {
+
+absl::StatusOr<ServableHandle> FindVersion(const ModelRegistry& registry, const std::string& model,
+                                           const std::string& version) {
+  SIGSERVE_ASSIGN_OR_RETURN(const ModelQuery query, DecodeQuery(model, version));
+  return registry.Find(query);
+}
+
+/// Triton's clients fill field 2 with the model, KServe's field 1.
+template <typename Request>
+const std::string& ModelOf(const Request& request) {
+  return request.model_name().empty() ? request.repository_name() : request.model_name();
+}
+
+void EncodeDuration(int64_t count, absl::Duration total, inference::StatisticDuration* to) {
+  to->set_count(static_cast<uint64_t>(count));
+  to->set_ns(static_cast<uint64_t>(absl::ToInt64Nanoseconds(total)));
+}
+
+void EncodeStatistics(const VersionStatistics& from, inference::ModelStatistics* to) {
+  to->set_name(from.model);
+  to->set_version(absl::StrCat(from.version));
+  to->set_last_inference(static_cast<uint64_t>(absl::ToUnixMillis(from.last_inference)));
+  to->set_inference_count(static_cast<uint64_t>(from.rows));
+  to->set_execution_count(static_cast<uint64_t>(from.batches));
+  inference::InferStatistics* times = to->mutable_inference_stats();
+  EncodeDuration(from.successes, from.success_time, times->mutable_success());
+  EncodeDuration(from.failures, from.failure_time, times->mutable_fail());
+  EncodeDuration(from.successes, from.queued, times->mutable_queue());
+  EncodeDuration(from.successes, from.computed, times->mutable_compute_infer());
+  // Decoding and encoding are not timed apart: all that is neither queue nor compute is output.
+  EncodeDuration(from.successes, absl::ZeroDuration(), times->mutable_compute_input());
+  EncodeDuration(from.successes, from.success_time - from.queued - from.computed,
+                 times->mutable_compute_output());
+}
+
+grpc::Status NoSharedMemory() {
+  return {grpc::StatusCode::UNIMPLEMENTED,
+          "shared-memory regions are not served: send tensors in the request"};
+}
+
+}  // namespace
+
+InferenceServiceImpl::InferenceServiceImpl(PredictionHandler* handler, ModelRegistry* registry,
+                                           const StatisticsRecorder* statistics, ServerInfo info)
+    : handler_(handler), registry_(registry), statistics_(statistics), info_(std::move(info)) {}
+
+grpc::ServerUnaryReactor* InferenceServiceImpl::ModelInfer(
+    grpc::CallbackServerContext* context, const inference::ModelInferRequest* request,
+    inference::ModelInferResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  handler_->Infer(*request, CallContextOf(context, "ModelInfer"), response,
+                  [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); });
+  return reactor;
+}
+
+grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>*
+InferenceServiceImpl::ModelStreamInfer(grpc::CallbackServerContext* context) {
+  return new MessageStream<inference::ModelInferRequest, inference::ModelStreamInferResponse>(
+      AnswerOrder::kAsAsked, [this, context](const inference::ModelInferRequest& request,
+                                             inference::ModelStreamInferResponse* response,
+                                             const std::function<void()>& done) {
+        handler_->Infer(request, CallContextOf(context, "ModelStreamInfer"),
+                        response->mutable_infer_response(),
+                        [&request, response, done](const absl::Status& status) {
+                          if (!status.ok()) {
+                            response->set_error_message(WireMessage(status));
+                            response->mutable_infer_response()->set_id(request.id());
+                          }
+                          done();
+                        });
+      });
+}
+
+#define SIGSERVE_RPC(rpc)                                                        \
+  grpc::Status InferenceServiceImpl::rpc(grpc::ServerContext*,                   \
+                                         const inference::rpc##Request* request, \
+                                         inference::rpc##Response* response)
+
+SIGSERVE_RPC(ServerLive) {
+  static_cast<void>(request);
+  response->set_live(true);
+  return grpc::Status::OK;
+}
+
+SIGSERVE_RPC(ServerReady) {
+  static_cast<void>(request);
+  response->set_ready(!info_.ready || info_.ready());
+  return grpc::Status::OK;
+}
+
+SIGSERVE_RPC(ModelReady) {
+  const absl::Status status = FindVersion(*registry_, request->name(), request->version()).status();
+  response->set_ready(status.ok());
+  // Not ready is an answer; a name or version that is malformed is an error.
+  return absl::IsInvalidArgument(status) ? ToGrpc(status) : grpc::Status::OK;
+}
+
+SIGSERVE_RPC(ServerMetadata) {
+  static_cast<void>(request);
+  response->set_name(info_.name);
+  response->set_version(info_.version);
+  for (const char* extension : {"model_repository", "model_configuration", "binary_tensor_data",
+                                "parameters", "statistics"}) {
+    response->add_extensions(extension);
+  }
+  return grpc::Status::OK;
+}
+
+SIGSERVE_RPC(ModelMetadata) {
+  const auto servable = FindVersion(*registry_, request->name(), request->version());
+  if (!servable.ok()) return ToGrpc(servable.status());
+  EncodeMetadata(**servable, response);
+  for (const VersionStatus& version : registry_->Versions(request->name())) {
+    if (version.state == VersionState::kReady)
+      response->add_versions(absl::StrCat(version.version));
+  }
+  return grpc::Status::OK;
+}
+
+SIGSERVE_RPC(ModelConfig) {
+  const auto servable = FindVersion(*registry_, request->name(), request->version());
+  if (!servable.ok()) return ToGrpc(servable.status());
+  EncodeConfig(**servable, response->mutable_config());
+  return grpc::Status::OK;
+}
+
+SIGSERVE_RPC(ModelStatistics) {
+  int64_t version = 0;
+  if (!request->name().empty()) {
+    const auto servable = FindVersion(*registry_, request->name(), request->version());
+    if (!servable.ok()) return ToGrpc(servable.status());
+    if (!request->version().empty()) version = (*servable)->version();
+  }
+  for (const VersionStatistics& statistics : statistics_->Get(request->name())) {
+    if (statistics.version == 0 || (version != 0 && statistics.version != version)) continue;
+    EncodeStatistics(statistics, response->add_model_stats());
+  }
+  return grpc::Status::OK;
+}
+
+SIGSERVE_RPC(RepositoryIndex) {
+  for (const VersionStatus& version : registry_->List()) {
+    if (request->ready() && version.state != VersionState::kReady) continue;
+    EncodeIndex(version, response->add_models());
+  }
+  return grpc::Status::OK;
+}
+
+SIGSERVE_RPC(RepositoryModelLoad) {
+  if (!request->parameters().empty()) {
+    return {grpc::StatusCode::UNIMPLEMENTED,
+            absl::StrCat("load parameter ", Quote(request->parameters().begin()->first),
+                         " is not served: models and their configs come from the repository")};
+  }
+  const std::string& model = ModelOf(*request);
+  response->set_model_name(model);
+  const absl::Status status = registry_->Reload(model);
+  response->set_is_loaded(status.ok());
+  return ToGrpc(Annotate(status, absl::StrCat("failed to load ", Quote(model))));
+}
+
+SIGSERVE_RPC(RepositoryModelUnload) {
+  const std::string& model = ModelOf(*request);
+  response->set_model_name(model);
+  const absl::Status status = registry_->Unload(model);
+  response->set_is_unloaded(status.ok());
+  return ToGrpc(status);
+}
+
+// Clients ask for and drop regions when they start, whether they use them or not.
+SIGSERVE_RPC(SystemSharedMemoryStatus) {
+  static_cast<void>(request), static_cast<void>(response);
+  return grpc::Status::OK;
+}
+SIGSERVE_RPC(SystemSharedMemoryRegister) {
+  static_cast<void>(request), static_cast<void>(response);
+  return NoSharedMemory();
+}
+SIGSERVE_RPC(SystemSharedMemoryUnregister) {
+  static_cast<void>(request), static_cast<void>(response);
+  return grpc::Status::OK;
+}
+SIGSERVE_RPC(CudaSharedMemoryStatus) {
+  static_cast<void>(request), static_cast<void>(response);
+  return grpc::Status::OK;
+}
+SIGSERVE_RPC(CudaSharedMemoryRegister) {
+  static_cast<void>(request), static_cast<void>(response);
+  return NoSharedMemory();
+}
+SIGSERVE_RPC(CudaSharedMemoryUnregister) {
+  static_cast<void>(request), static_cast<void>(response);
+  return grpc::Status::OK;
+}
+
+SIGSERVE_RPC(TraceSetting) {
+  if (!request->settings().empty()) {
+    return {grpc::StatusCode::UNIMPLEMENTED, "tracing is not served: its settings cannot change"};
+  }
+  (*response->mutable_settings())["trace_level"].add_value("OFF");
+  return grpc::Status::OK;
+}
+
+SIGSERVE_RPC(LogSettings) {
+  if (!request->settings().empty()) {
+    return {grpc::StatusCode::UNIMPLEMENTED, "the log's settings cannot change while it runs"};
+  }
+  auto& settings = *response->mutable_settings();
+  for (const char* level : {"log_info", "log_warning", "log_error"}) {
+    settings[level].set_bool_param(true);
+  }
+  settings["log_verbose_level"].set_uint32_param(0);
+  settings["log_file"].set_string_param("");
+  return grpc::Status::OK;
+}
+#undef SIGSERVE_RPC
+
+}  // namespace sigserve

@@ -1,0 +1,144 @@
+#include "server/services/prediction_handler.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "model/base/status_macros.h"
+#include "server/codec/inference_codec.h"
+#include "server/codec/model_codec.h"
+#include "server/codec/prediction_codec.h"
+
+namespace sigserve {
+
+/// One request on its way: what differs between the APIs, and what is kept until the answer.
+class PredictionHandler::Exchange {
+ public:
+  Exchange(CallContext call, Done done) : call(std::move(call)), done(std::move(done)) {}
+  virtual ~Exchange() = default;
+
+  virtual absl::StatusOr<ModelQuery> Query() = 0;
+  /// Fills `inputs` and remembers what to answer with.
+  virtual absl::Status Decode(const Signature& signature) = 0;
+  virtual void Encode(const TaskOutputs& outputs, const TaskTiming& timing) = 0;
+
+  CallContext call;
+  Done done;
+  absl::Duration start;
+  RequestRecord record;
+  ServableHandle servable;  // pins the version until the answer is out
+  DecodedInputs inputs;
+};
+
+class PredictionHandler::PredictExchange final : public Exchange {
+ public:
+  PredictExchange(const v1::PredictRequest& request, v1::PredictResponse* response,
+                  CallContext call, Done done)
+      : Exchange(std::move(call), std::move(done)), request_(request), response_(response) {}
+
+  absl::StatusOr<ModelQuery> Query() override { return DecodeModelSpec(request_.model()); }
+
+  absl::Status Decode(const Signature& signature) override {
+    SIGSERVE_ASSIGN_OR_RETURN(plan_, PlanOutputs(request_, signature));
+    return DecodePredictInputs(request_, signature, &inputs);
+  }
+
+  void Encode(const TaskOutputs& outputs, const TaskTiming& timing) override {
+    EncodePredictResponse(request_, *servable, plan_, outputs, timing, response_);
+  }
+
+ private:
+  const v1::PredictRequest& request_;
+  v1::PredictResponse* const response_;
+  std::vector<OutputPlan> plan_;
+};
+
+class PredictionHandler::InferExchange final : public Exchange {
+ public:
+  InferExchange(const inference::ModelInferRequest& request,
+                inference::ModelInferResponse* response, CallContext call, Done done)
+      : Exchange(std::move(call), std::move(done)), request_(request), response_(response) {}
+
+  absl::StatusOr<ModelQuery> Query() override {
+    SIGSERVE_ASSIGN_OR_RETURN(parameters_, DecodeInferParameters(request_));
+    call.time_left = std::min(call.time_left, parameters_.timeout);
+    return DecodeQuery(request_.model_name(), request_.model_version());
+  }
+
+  absl::Status Decode(const Signature& signature) override {
+    SIGSERVE_ASSIGN_OR_RETURN(selected_, DecodeInferOutputs(request_, signature));
+    return DecodeInferInputs(request_, signature, &inputs);
+  }
+
+  void Encode(const TaskOutputs& outputs, const TaskTiming& timing) override {
+    EncodeInferResponse(request_, parameters_, *servable, selected_, outputs, timing, response_);
+  }
+
+ private:
+  const inference::ModelInferRequest& request_;
+  inference::ModelInferResponse* const response_;
+  InferParameters parameters_;
+  std::vector<int> selected_;
+};
+
+PredictionHandler::PredictionHandler(ModelRegistry* registry, RequestRecorder* recorder,
+                                     const Clock* clock)
+    : registry_(registry), recorder_(recorder), clock_(clock) {}
+
+void PredictionHandler::Predict(const v1::PredictRequest& request, CallContext call,
+                                v1::PredictResponse* response, Done done) {
+  Run(std::make_shared<PredictExchange>(request, response, std::move(call), std::move(done)));
+}
+
+void PredictionHandler::Infer(const inference::ModelInferRequest& request, CallContext call,
+                              inference::ModelInferResponse* response, Done done) {
+  Run(std::make_shared<InferExchange>(request, response, std::move(call), std::move(done)));
+}
+
+void PredictionHandler::Run(std::shared_ptr<Exchange> exchange) {
+  exchange->start = clock_->Monotonic();
+  exchange->record.method = exchange->call.method;
+  Task task;
+  const absl::Status prepared = Prepare(*exchange, &task);
+  if (!prepared.ok()) return Finish(*exchange, prepared);
+  const Servable& servable = *exchange->servable;
+  task.done = [this, exchange = std::move(exchange)](const absl::Status& status,
+                                                     const TaskOutputs* outputs,
+                                                     const TaskTiming& timing) {
+    exchange->record.queued = timing.queued;
+    exchange->record.computed = timing.computed;
+    exchange->record.batch_rows = timing.batch_rows;
+    if (status.ok()) exchange->Encode(*outputs, timing);
+    Finish(*exchange, status);
+  };
+  servable.Submit(std::move(task));
+}
+
+absl::Status PredictionHandler::Prepare(Exchange& exchange, Task* task) const {
+  SIGSERVE_ASSIGN_OR_RETURN(const ModelQuery query, exchange.Query());
+  absl::StatusOr<ServableHandle> found = registry_->Find(query);
+  if (!found.ok()) {
+    if (!registry_->Versions(query.model).empty()) exchange.record.model = query.model;
+    return found.status();
+  }
+  exchange.servable = *std::move(found);
+  exchange.record.model = exchange.servable->name();
+  exchange.record.version = exchange.servable->version();
+  if (exchange.call.time_left <= absl::ZeroDuration()) {
+    return absl::DeadlineExceededError("the deadline had passed when the request arrived");
+  }
+  SIGSERVE_RETURN_IF_ERROR(exchange.Decode(exchange.servable->signature()));
+  SIGSERVE_RETURN_IF_ERROR(exchange.servable->Check(exchange.inputs.tensors, task));
+  exchange.record.rows = task->rows;
+  task->deadline = exchange.start + exchange.call.time_left;
+  task->cancelled = exchange.call.cancelled;
+  return absl::OkStatus();
+}
+
+void PredictionHandler::Finish(Exchange& exchange, const absl::Status& status) {
+  exchange.record.code = status.code();
+  exchange.record.total = clock_->Monotonic() - exchange.start;
+  recorder_->Record(exchange.record);
+  exchange.done(status);
+}
+
+}  // namespace sigserve

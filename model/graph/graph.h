@@ -96,7 +96,9 @@ class GraphBuilder {
   void ReplaceOutput(int index, ValueId value);
 
   /// INVALID_ARGUMENT: a value never defined, defined twice, a cycle; UNIMPLEMENTED: an operator
-  /// that is not in the table. Each names the value or the node.
+  /// that is not in the table. Each names the value or the node. Messages start with a token:
+  /// GRAPH_DANGLING, GRAPH_SSA, GRAPH_DUP, GRAPH_CYCLE, GRAPH_OP, GRAPH_NODE_LIMIT. Nodes keep
+  /// the order they were given in where it is a valid one.
   absl::StatusOr<Graph> Build() &&;
 
  private:

@@ -1,0 +1,35 @@
+// For the sources of this folder: TensorProto to Tensor and back, and how names from files are
+// checked and shown. Pure.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "model/tensor/tensor.h"
+#include "onnx/onnx.pb.h"
+
+namespace sigserve {
+
+/// ONNX's number for an element type to ours: UNIMPLEMENTED (ONNX_DTYPE) for those we lack.
+absl::StatusOr<DType> DTypeFromOnnx(int onnx_type);
+int DTypeToOnnx(DType dtype);
+
+/// FLOAT16 and BFLOAT16 become FLOAT32. Sizes are checked against the data before memory is taken.
+/// INVALID_ARGUMENT: ONNX_SHAPE, ONNX_OVERFLOW, ONNX_TWO_DATA, ONNX_SIZE_MISMATCH, ONNX_RANGE;
+/// UNIMPLEMENTED: ONNX_DTYPE, ONNX_EXT (external data), ONNX_SEGMENT. Messages do not name the
+/// tensor: the caller does (see WithName).
+absl::StatusOr<Tensor> TensorFromOnnx(const onnx::TensorProto& proto);
+onnx::TensorProto TensorToOnnx(const Tensor& tensor, absl::string_view name);
+
+/// INVALID_ARGUMENT (ONNX_NAME) for control characters, invalid UTF-8 or more than 4096 bytes.
+absl::Status CheckName(absl::string_view name, absl::string_view what);
+
+/// A name as errors show it: quoted, escaped, shortened.
+std::string Shown(absl::string_view name);
+
+/// "ONNX_X: text" becomes "ONNX_X: <what>: text".
+absl::Status WithName(const absl::Status& status, absl::string_view what);
+
+}  // namespace sigserve

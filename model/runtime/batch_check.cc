@@ -1,0 +1,94 @@
+#include "model/runtime/batch_check.h"
+
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "model/runtime/session.h"
+#include "model/tensor/tensor.h"
+
+namespace sigserve {
+namespace {
+
+constexpr int64_t kRows = 3;
+// Models with larger rows are not batched: batching would win them nothing.
+constexpr int64_t kMaxRowBytes = int64_t{64} << 20;
+// Small values and large ones: some mixing shows only in one of them (saturation, vanishing).
+constexpr float kScales[] = {1.0F, 32.0F};
+
+Tensor RandomRows(const InputSignature& input, float scale, std::mt19937& random) {
+  Shape shape = input.shape;
+  shape.set(0, kRows);
+  Tensor tensor(input.dtype, shape);
+  std::normal_distribution<float> normal(0.0F, scale);
+  for (int64_t i = 0; i < tensor.elements(); ++i) {
+    const auto at = static_cast<size_t>(i);
+    switch (input.dtype) {
+      case DType::kFloat32:
+        tensor.mutable_values<float>()[at] = normal(random);
+        break;
+      case DType::kFloat64:
+        tensor.mutable_values<double>()[at] = normal(random);
+        break;
+      case DType::kInt32:
+        tensor.mutable_values<int32_t>()[at] = static_cast<int32_t>(random() % 2);
+        break;
+      case DType::kInt64:
+        tensor.mutable_values<int64_t>()[at] = static_cast<int64_t>(random() % 2);
+        break;
+      case DType::kBool:
+        tensor.mutable_values<bool>()[at] = random() % 2 == 1;
+        break;
+    }
+  }
+  return tensor;
+}
+
+TensorView Row(const TensorView& batch, int64_t row) {
+  Shape shape = batch.shape();
+  shape.set(0, 1);
+  const size_t bytes = static_cast<size_t>(shape.elements()) * SizeOf(batch.dtype());
+  return {batch.dtype(), shape,
+          static_cast<const std::byte*>(batch.data()) + static_cast<size_t>(row) * bytes};
+}
+
+bool SameBits(const TensorView& a, const TensorView& b) {
+  if (a.dtype() != b.dtype() || a.shape() != b.shape()) return false;
+  const size_t bytes = static_cast<size_t>(a.elements()) * SizeOf(a.dtype());
+  return bytes == 0 || std::memcmp(a.data(), b.data(), bytes) == 0;
+}
+
+}  // namespace
+
+bool RowsAreIndependent(const std::shared_ptr<const Executable>& executable) {
+  const Signature& signature = executable->signature();
+  for (const InputSignature& input : signature.inputs) {
+    Shape row = input.shape;
+    row.set(0, 1);
+    const auto bytes = CheckedBytes(row, SizeOf(input.dtype));
+    if (!bytes.ok() || *bytes > kMaxRowBytes) return false;
+  }
+  Session together(executable);
+  Session alone(executable);
+  std::mt19937 random(569);
+  for (const float scale : kScales) {
+    std::vector<Tensor> inputs;
+    std::vector<TensorView> batch;
+    for (const InputSignature& input : signature.inputs) {
+      inputs.push_back(RandomRows(input, scale, random));
+      batch.push_back(inputs.back().view());
+    }
+    if (!together.Run(batch).ok()) return false;
+    for (int64_t row = 0; row < kRows; ++row) {
+      std::vector<TensorView> single;
+      for (const TensorView& input : batch) single.push_back(Row(input, row));
+      if (!alone.Run(single).ok()) return false;
+      for (int i = 0; i < static_cast<int>(signature.outputs.size()); ++i) {
+        if (!SameBits(Row(together.output(i), row), alone.output(i))) return false;
+      }
+    }
+  }
+  return true;
+}
+
+}  // namespace sigserve

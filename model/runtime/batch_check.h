@@ -1,0 +1,16 @@
+// For the sources of this folder: whether rows of a batch are independent, found out by running
+// random rows together and each alone.
+#pragma once
+
+#include <memory>
+
+#include "model/runtime/executable.h"
+
+namespace sigserve {
+
+/// True when every output has the same bits for a row alone and for that row among others. Requires
+/// inputs whose only free size is dimension 0 and outputs whose dimension 0 is the batch. False
+/// also when the model cannot run such batches.
+bool RowsAreIndependent(const std::shared_ptr<const Executable>& executable);
+
+}  // namespace sigserve

@@ -1,0 +1,20 @@
+// For the sources of this folder: what an Executable keeps for its sessions.
+#pragma once
+
+#include <vector>
+
+#include "model/graph/program.h"
+#include "model/runtime/batch_family.h"
+#include "model/runtime/executable.h"
+
+namespace sigserve {
+
+struct Executable::Impl {
+  Program program;
+  /// Valid when dimension 0 of every input is the only free size and all sizes follow it.
+  BatchFamily family;
+  /// By output: the value that holds its logits, or kNoValue.
+  std::vector<ValueId> logits;
+};
+
+}  // namespace sigserve

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "model/tensor/tensor.h"
+#include "model/train/dataset.h"
 #include "model/train/train_spec.h"
 
 namespace sigserve {
@@ -21,8 +21,7 @@ struct JobRequest {
   TrainSpec spec;
   NamedWeights initial_weights;
   std::vector<std::string> label_names;
-  Tensor features;  // [rows, spec.feature_count], FLOAT32
-  Tensor labels;    // [rows, spec.label_count], FLOAT32
+  Rows rows;
 };
 
 enum class JobState { kQueued, kRunning, kSucceeded, kFailed, kCancelled };

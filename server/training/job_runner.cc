@@ -14,6 +14,7 @@
 #include "model/base/log.h"
 #include "model/base/status_macros.h"
 #include "model/formats/onnx/onnx_writer.h"
+#include "model/train/architecture.h"
 #include "server/training/job_json.h"
 
 namespace sigserve {
@@ -38,6 +39,19 @@ EpochMetrics MetricsOf(const EpochReport& report, absl::Duration elapsed) {
           report.validation_accuracy,
           report.validation_roc_auc,
           elapsed};
+}
+
+// Found now, a mistake is the caller's answer; found by the trainer, it would be a failed job.
+absl::Status Check(JobRequest* request) {
+  SIGSERVE_RETURN_IF_ERROR(Repository::CheckModelName(request->model));
+  SIGSERVE_RETURN_IF_ERROR(Validate(request->spec));
+  SIGSERVE_RETURN_IF_ERROR(CheckRows(request->spec, request->rows));
+  SIGSERVE_RETURN_IF_ERROR(CheckBothClasses(request->rows));
+  if (!request->initial_weights.empty()) {
+    SIGSERVE_ASSIGN_OR_RETURN(request->initial_weights,
+                              ArrangeWeights(request->spec, std::move(request->initial_weights)));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -78,7 +92,7 @@ JobRunner::JobRunner(const TrainingOptions& options, JobRunnerParts parts,
 JobRunner::~JobRunner() { Stop(); }
 
 absl::StatusOr<JobStatus> JobRunner::Submit(JobRequest request, DataBudget::Share share) {
-  SIGSERVE_RETURN_IF_ERROR(Repository::CheckModelName(request.model));
+  SIGSERVE_RETURN_IF_ERROR(Check(&request));
   {
     absl::MutexLock lock(&mutex_);
     if (stopping_) return absl::UnavailableError(kShuttingDown);
@@ -249,8 +263,8 @@ absl::StatusOr<JobRunner::Trained> JobRunner::Train(Job* job) {
   const absl::Duration start = parts_.clock->Monotonic();
   SIGSERVE_ASSIGN_OR_RETURN(
       const std::unique_ptr<Trainer> trainer,
-      parts_.create_trainer(request.spec, std::move(request.features), std::move(request.labels),
-                            std::move(request.initial_weights)));
+      parts_.create_trainer(request.spec, std::move(request.rows.features),
+                            std::move(request.rows.labels), std::move(request.initial_weights)));
   {
     absl::MutexLock lock(&mutex_);
     job->status.training_rows = trainer->training_rows();

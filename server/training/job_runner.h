@@ -68,10 +68,10 @@ class JobRunner {
   /// What data on its way to Submit counts against.
   DataBudget* data_budget() { return &budget_; }
 
-  /// Queues a job and returns its status once it is on disk. The request's spec and data are
-  /// trusted to fit each other (codec/training_codec). RESOURCE_EXHAUSTED when the queue is full or
-  /// the disk is; UNAVAILABLE while stopping. `share`: of data_budget(), given back when the job
-  /// has ended.
+  /// Checks the request as Trainer::Create would (INVALID_ARGUMENT names the field, or the row and
+  /// column), queues the job and returns its status once it is on disk. RESOURCE_EXHAUSTED when the
+  /// queue is full or the disk is; UNAVAILABLE while stopping. `share`: of data_budget(), given
+  /// back when the job has ended.
   absl::StatusOr<JobStatus> Submit(JobRequest request, DataBudget::Share share)
       ABSL_LOCKS_EXCLUDED(mutex_);
   /// NOT_FOUND for an unknown id; so with Cancel and Events.

@@ -17,14 +17,20 @@ using OpMaker = absl::StatusOr<std::unique_ptr<const Op>>(const NodeSpec& node,
 
 OpMaker MakeAdd;
 OpMaker MakeDiv;
+OpMaker MakeDropout;
 OpMaker MakeFlatten;
 OpMaker MakeGemm;
 OpMaker MakeIdentity;
+OpMaker MakeLinearClassifier;
+OpMaker MakeLogSoftmax;
 OpMaker MakeMatMul;
 OpMaker MakeMul;
+OpMaker MakeNormalizer;
 OpMaker MakeRelu;
 OpMaker MakeReshape;
+OpMaker MakeScaler;
 OpMaker MakeSigmoid;
+OpMaker MakeSoftmax;
 OpMaker MakeSub;
 OpMaker MakeTanh;
 

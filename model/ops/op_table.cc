@@ -12,22 +12,30 @@ namespace {
 
 // The newest opset whose changes to these operators have been read: types only, since 13 or 14.
 constexpr int kNewest = 23;
+constexpr int kNewestMl = 5;
 constexpr absl::string_view kOnnx = "";
+constexpr absl::string_view kMl = "ai.onnx.ml";
 
 constexpr OpEntry kOps[] = {
     // domain, type, opsets, inputs, outputs, maker
     {kOnnx, "Add", 7, kNewest, 2, 2, 1, 1, MakeAdd},
     {kOnnx, "Div", 7, kNewest, 2, 2, 1, 1, MakeDiv},
+    {kOnnx, "Dropout", 7, kNewest, 1, 3, 1, 2, MakeDropout},
     {kOnnx, "Flatten", 1, kNewest, 1, 1, 1, 1, MakeFlatten},
     {kOnnx, "Gemm", 7, kNewest, 2, 3, 1, 1, MakeGemm},
     {kOnnx, "Identity", 1, kNewest, 1, 1, 1, 1, MakeIdentity},
+    {kOnnx, "LogSoftmax", 1, kNewest, 1, 1, 1, 1, MakeLogSoftmax},
     {kOnnx, "MatMul", 1, kNewest, 2, 2, 1, 1, MakeMatMul},
     {kOnnx, "Mul", 7, kNewest, 2, 2, 1, 1, MakeMul},
     {kOnnx, "Relu", 6, kNewest, 1, 1, 1, 1, MakeRelu},
     {kOnnx, "Reshape", 5, kNewest, 2, 2, 1, 1, MakeReshape},
     {kOnnx, "Sigmoid", 6, kNewest, 1, 1, 1, 1, MakeSigmoid},
+    {kOnnx, "Softmax", 1, kNewest, 1, 1, 1, 1, MakeSoftmax},
     {kOnnx, "Sub", 7, kNewest, 2, 2, 1, 1, MakeSub},
     {kOnnx, "Tanh", 6, kNewest, 1, 1, 1, 1, MakeTanh},
+    {kMl, "LinearClassifier", 1, kNewestMl, 1, 1, 1, 2, MakeLinearClassifier},
+    {kMl, "Normalizer", 1, kNewestMl, 1, 1, 1, 1, MakeNormalizer},
+    {kMl, "Scaler", 1, kNewestMl, 1, 1, 1, 1, MakeScaler},
 };
 
 std::string Range(int low, int high) {

@@ -17,17 +17,22 @@ Weights::Weights(const TensorView& constant, bool transposed) : transposed_(tran
   const size_t size = kernels::PackedSize(w.rows, w.columns);
   panels_ = AlignedBuffer(size * sizeof(float));
   kernels::PackWeights(w, {static_cast<float*>(panels_.data()), size});
+  columns_ = w.columns;
   packed_ = true;
 }
 
 void Weights::Multiply(const kernels::MatrixView& x, const TensorView& w,
                        const kernels::GemmEpilogue& epilogue, float* out) const {
-  const kernels::MatrixView view = MatrixOf(w, transposed_);
   if (packed_) {
-    kernels::GemmPacked(x, static_cast<const float*>(panels_.data()), view.columns, epilogue, out);
+    Multiply(x, epilogue, out);
   } else {
-    kernels::Gemm(x, view, epilogue, out);
+    kernels::Gemm(x, MatrixOf(w, transposed_), epilogue, out);
   }
+}
+
+void Weights::Multiply(const kernels::MatrixView& x, const kernels::GemmEpilogue& epilogue,
+                       float* out) const {
+  kernels::GemmPacked(x, static_cast<const float*>(panels_.data()), columns_, epilogue, out);
 }
 
 }  // namespace sigserve

@@ -2,6 +2,8 @@
 // goes if it is not. Both ways give the same bits.
 #pragma once
 
+#include <cstddef>
+
 #include "model/base/aligned_buffer.h"
 #include "model/kernels/gemm.h"
 #include "model/tensor/tensor_view.h"
@@ -19,9 +21,13 @@ class Weights {
   /// out = epilogue(x * w); `w` is the operand that `constant` was, or its value for this call.
   void Multiply(const kernels::MatrixView& x, const TensorView& w,
                 const kernels::GemmEpilogue& epilogue, float* out) const;
+  /// The same when it was packed: no operand is needed.
+  void Multiply(const kernels::MatrixView& x, const kernels::GemmEpilogue& epilogue,
+                float* out) const;
 
  private:
   const bool transposed_;
+  size_t columns_ = 0;
   bool packed_ = false;
   AlignedBuffer panels_;
 };

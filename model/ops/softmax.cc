@@ -1,0 +1,136 @@
+#include "model/ops/softmax.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "model/ops/makers.h"
+
+namespace sigserve {
+namespace {
+
+// sum(exp(x - largest)), in double precision and in the order of the elements.
+double ExponentialSum(const float* x, size_t count, size_t stride, float largest) {
+  double sum = 0;
+  for (size_t i = 0; i < count; ++i) {
+    sum += std::exp(static_cast<double>(x[i * stride]) - largest);
+  }
+  return sum;
+}
+
+float Largest(const float* x, size_t count, size_t stride) {
+  float largest = x[0];
+  for (size_t i = 1; i < count; ++i) {
+    largest = std::max(largest, x[i * stride]);
+  }
+  return largest;
+}
+
+// Until opset 12 all dimensions from `axis` on are one row; from 13 on only `axis` itself is.
+class SoftmaxOp final : public Op {
+ public:
+  SoftmaxOp(bool logarithm, int64_t axis, bool flattens)
+      : logarithm_(logarithm), axis_(axis), flattens_(flattens) {}
+
+  absl::Status Infer(absl::Span<const Operand> in, absl::Span<TensorType> out) const override {
+    SIGSERVE_RETURN_IF_ERROR(ExpectFloat32(in[0], "input"));
+    const int rank = in[0].type.shape.rank();
+    if (axis_ < -rank || axis_ >= rank) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("axis ", axis_, " is out of range for input ", in[0].type.shape.ToString()));
+    }
+    out[0] = in[0].type;
+    return absl::OkStatus();
+  }
+
+  void Forward(absl::Span<const TensorView> in,
+               absl::Span<const MutableTensorView> out) const override {
+    const auto run = logarithm_ ? LogSoftmaxRow : SoftmaxRow;
+    const float* x = in[0].values<float>().data();
+    float* y = out[0].values<float>().data();
+    ForEachRow(in[0].shape(), [&](size_t begin, size_t count, size_t stride) {
+      run(x + begin, count, stride, y + begin);
+    });
+  }
+
+  bool differentiable() const override { return true; }
+
+  void Backward(absl::Span<const TensorView> in, absl::Span<const TensorView> out,
+                absl::Span<const TensorView> grad_out,
+                absl::Span<const MutableTensorView> grad_in) const override {
+    if (!grad_in[0].present()) {
+      return;
+    }
+    const float* y = out[0].values<float>().data();
+    const float* g = grad_out[0].values<float>().data();
+    float* dx = grad_in[0].values<float>().data();
+    ForEachRow(in[0].shape(), [&](size_t begin, size_t count, size_t stride) {
+      double sum = 0;  // of g y, or of g
+      for (size_t j = begin; j < begin + count * stride; j += stride) {
+        sum += static_cast<double>(g[j]) * (logarithm_ ? 1 : y[j]);
+      }
+      for (size_t j = begin; j < begin + count * stride; j += stride) {
+        dx[j] += static_cast<float>(logarithm_ ? g[j] - std::exp(y[j]) * sum : y[j] * (g[j] - sum));
+      }
+    });
+  }
+
+ private:
+  template <typename F>
+  void ForEachRow(const Shape& shape, F f) const {
+    const int axis = static_cast<int>(axis_ < 0 ? axis_ + shape.rank() : axis_);
+    size_t outer = 1;
+    size_t count = 1;
+    size_t stride = 1;
+    for (int i = 0; i < shape.rank(); ++i) {
+      const bool in_row = i == axis || (flattens_ && i > axis);
+      (i < axis ? outer : in_row ? count : stride) *= static_cast<size_t>(shape[i]);
+    }
+    for (size_t o = 0; count > 0 && o < outer; ++o) {
+      for (size_t s = 0; s < stride; ++s) {
+        f(o * count * stride + s, count, stride);
+      }
+    }
+  }
+
+  const bool logarithm_;
+  const int64_t axis_;
+  const bool flattens_;
+};
+
+absl::StatusOr<std::unique_ptr<const Op>> Make(const NodeSpec& node, bool logarithm) {
+  SIGSERVE_RETURN_IF_ERROR(node.attributes.CheckKnown({"axis"}));
+  const bool flattens = node.opset < 13;
+  SIGSERVE_ASSIGN_OR_RETURN(const int64_t axis, node.attributes.Int("axis", flattens ? 1 : -1));
+  return std::make_unique<SoftmaxOp>(logarithm, axis, flattens);
+}
+
+}  // namespace
+
+void SoftmaxRow(const float* x, size_t count, size_t stride, float* y) {
+  const float largest = Largest(x, count, stride);
+  const double sum = ExponentialSum(x, count, stride, largest);
+  for (size_t i = 0; i < count; ++i) {
+    y[i * stride] =
+        static_cast<float>(std::exp(static_cast<double>(x[i * stride]) - largest) / sum);
+  }
+}
+
+void LogSoftmaxRow(const float* x, size_t count, size_t stride, float* y) {
+  const float largest = Largest(x, count, stride);
+  const double logarithm = std::log(ExponentialSum(x, count, stride, largest));
+  for (size_t i = 0; i < count; ++i) {
+    y[i * stride] = static_cast<float>(static_cast<double>(x[i * stride]) - largest - logarithm);
+  }
+}
+
+absl::StatusOr<std::unique_ptr<const Op>> MakeSoftmax(const NodeSpec& node,
+                                                      absl::Span<const TensorView>) {
+  return Make(node, false);
+}
+
+absl::StatusOr<std::unique_ptr<const Op>> MakeLogSoftmax(const NodeSpec& node,
+                                                         absl::Span<const TensorView>) {
+  return Make(node, true);
+}
+
+}  // namespace sigserve

@@ -1,0 +1,12 @@
+// For softmax.cc and linear_classifier.cc. One row at a time, `count` elements `stride` apart; `y`
+// may be `x`. Stable: exponents are of differences from the largest element.
+#pragma once
+
+#include <cstddef>
+
+namespace sigserve {
+
+void SoftmaxRow(const float* x, size_t count, size_t stride, float* y);
+void LogSoftmaxRow(const float* x, size_t count, size_t stride, float* y);
+
+}  // namespace sigserve

@@ -23,7 +23,7 @@ struct RetryPolicy {
 struct FailedAttempt {
   int number = 1;  // from 1
   absl::StatusCode code = absl::StatusCode::kUnavailable;
-  std::optional<std::string> pushback_ms;               // the server's trailing metadata, as sent
+  std::optional<std::string> pushback_ms = {};          // the server's trailing metadata, as sent
   absl::Duration remaining = absl::InfiniteDuration();  // until the call's deadline
 };
 

@@ -1,6 +1,7 @@
 // What goes in and out of the client, as plain values: no gRPC, no protobuf. Every field means what
 // its namesake in proto/sigserve/v1 means; durations carry their unit in the name, times are Unix
 // milliseconds, 0 = not yet.
+// Every field has a default, so that {.name = "m"} compiles without warnings.
 #pragma once
 
 #include <cstdint>
@@ -16,15 +17,15 @@ enum class DataType { kUnspecified, kFloat32, kFloat64, kInt32, kInt64, kBool };
 
 /// A dense row-major tensor; `data` holds its little-endian elements.
 struct Tensor {
-  std::string name;  // may stay empty when the model has one input
+  std::string name = {};  // may stay empty when the model has one input
   DataType dtype = DataType::kFloat32;
-  std::vector<int64_t> shape;
-  std::string data;
+  std::vector<int64_t> shape = {};
+  std::string data = {};
 };
 
 /// Which model; without version and label the newest ready version.
 struct ModelRef {
-  std::string name;
+  std::string name = {};
   std::optional<int64_t> version = {};
   std::string label = {};  // "stable"; not with `version`
 };
@@ -39,15 +40,15 @@ struct PredictOptions {
 };
 
 struct PredictionOutput {
-  std::string name;
-  std::vector<int64_t> shape;
+  std::string name = {};
+  std::vector<int64_t> shape = {};
   bool is_probability = false;
-  std::vector<float> probabilities;
-  std::vector<float> logits;
-  std::vector<float> log_probabilities;
-  std::vector<bool> decisions;
-  std::vector<std::string> labels;
-  std::vector<int64_t> int64_values;
+  std::vector<float> probabilities = {};
+  std::vector<float> logits = {};
+  std::vector<float> log_probabilities = {};
+  std::vector<bool> decisions = {};
+  std::vector<std::string> labels = {};
+  std::vector<int64_t> int64_values = {};
 };
 
 struct Timing {
@@ -57,37 +58,37 @@ struct Timing {
 };
 
 struct Prediction {
-  std::string model_name;
+  std::string model_name = {};
   int64_t model_version = 0;  // the one that answered
-  std::vector<PredictionOutput> outputs;
-  std::optional<Timing> timing;
+  std::vector<PredictionOutput> outputs = {};
+  std::optional<Timing> timing = {};
 };
 
 enum class ModelState { kUnspecified, kLoading, kReady, kFailed };
 
 struct ModelVersion {
-  std::string name;
+  std::string name = {};
   int64_t version = 0;
   ModelState state = ModelState::kUnspecified;
-  std::string reason;
+  std::string reason = {};
 };
 
 struct TensorSpec {
-  std::string name;
+  std::string name = {};
   DataType dtype = DataType::kUnspecified;
-  std::vector<int64_t> shape;  // -1 = any size
+  std::vector<int64_t> shape = {};  // -1 = any size
   bool any_rank = false;
   bool is_probability = false;
-  std::vector<std::string> labels;
-  std::vector<float> thresholds;  // one for all entries of the last dimension, or one for each
+  std::vector<std::string> labels = {};
+  std::vector<float> thresholds = {};  // one for all entries of the last dimension, or one for each
 };
 
 struct ModelInfo {
-  std::string name;
+  std::string name = {};
   int64_t version = 0;
-  std::vector<ModelVersion> versions;  // newest first
-  std::vector<TensorSpec> inputs;
-  std::vector<TensorSpec> outputs;
+  std::vector<ModelVersion> versions = {};  // newest first
+  std::vector<TensorSpec> inputs = {};
+  std::vector<TensorSpec> outputs = {};
   bool batchable = false;
 };
 
@@ -97,16 +98,16 @@ enum class Activation { kRelu, kTanh, kSigmoid };
 
 /// An absent rate means the server's default (SGD 0.01, Adam 0.001).
 struct Sgd {
-  std::optional<double> learning_rate;
+  std::optional<double> learning_rate = {};
   double momentum = 0;
   double weight_decay = 0;
   bool nesterov = false;
 };
 struct Adam {
-  std::optional<double> learning_rate;
-  std::optional<double> beta1;
-  std::optional<double> beta2;
-  std::optional<double> epsilon;
+  std::optional<double> learning_rate = {};
+  std::optional<double> beta1 = {};
+  std::optional<double> beta2 = {};
+  std::optional<double> epsilon = {};
   double weight_decay = 0;
 };
 
@@ -120,28 +121,28 @@ struct Schedule {
 };
 
 struct TrainSpec {
-  std::string model_name;
-  std::vector<int64_t> hidden_units;  // empty = logistic regression
+  std::string model_name = {};
+  std::vector<int64_t> hidden_units = {};  // empty = logistic regression
   Activation activation = Activation::kRelu;
-  std::variant<Adam, Sgd> optimizer;
-  Schedule schedule;
+  std::variant<Adam, Sgd> optimizer = {};
+  Schedule schedule = {};
   bool standardize = true;
-  std::vector<std::string> label_names;
-  std::vector<float> positive_weights;  // one per label; empty = 1
-  std::vector<Tensor> initial_weights;  // empty = random
+  std::vector<std::string> label_names = {};
+  std::vector<float> positive_weights = {};  // one per label; empty = 1
+  std::vector<Tensor> initial_weights = {};  // empty = random
 };
 
 /// Labelled rows, borrowed for the call: features [rows, feature_count], labels [rows,
 /// label_count].
 struct TrainingData {
-  std::span<const float> features;
+  std::span<const float> features = {};
   int64_t feature_count = 0;
-  std::span<const float> labels;
+  std::span<const float> labels = {};
   int64_t label_count = 1;
 };
 
 struct TrainReceipt {
-  std::string job_id;
+  std::string job_id = {};
   int64_t rows = 0;  // as the server counted them
 };
 
@@ -150,17 +151,17 @@ enum class JobState { kUnspecified, kQueued, kRunning, kSucceeded, kFailed, kCan
 struct EpochMetrics {
   int64_t epoch = 0;  // from 1
   double training_loss = 0;
-  std::optional<double> validation_loss;
-  std::optional<double> validation_accuracy;
-  std::optional<double> validation_roc_auc;
+  std::optional<double> validation_loss = {};
+  std::optional<double> validation_accuracy = {};
+  std::optional<double> validation_roc_auc = {};
   double elapsed_seconds = 0;
 };
 
 struct Job {
-  std::string job_id;
-  std::string model_name;
+  std::string job_id = {};
+  std::string model_name = {};
   JobState state = JobState::kUnspecified;
-  std::string message;  // why it failed or was cancelled
+  std::string message = {};  // why it failed or was cancelled
   int64_t created_unix_ms = 0;
   int64_t started_unix_ms = 0;
   int64_t ended_unix_ms = 0;
@@ -169,14 +170,14 @@ struct Job {
   int64_t published_version = 0;  // 0 = none
   int64_t training_rows = 0;
   int64_t validation_rows = 0;
-  std::optional<EpochMetrics> last_epoch;
+  std::optional<EpochMetrics> last_epoch = {};
   uint64_t seed = 0;
 };
 
 /// `number` counts from 1 without gaps.
 struct JobEvent {
   int64_t number = 0;
-  std::variant<Job, EpochMetrics> what;
+  std::variant<Job, EpochMetrics> what = {};
 };
 
 /// Succeeded, failed or cancelled.

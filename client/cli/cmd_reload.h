@@ -1,0 +1,15 @@
+// sigctl reload: lets the server read its repository again.
+#pragma once
+
+#include "client/cli/context.h"
+
+namespace CLI {
+class App;
+}
+
+namespace sigserve::cli {
+
+/// Adds the verb to `app`; when it is chosen on the command line, sets `context->run`.
+void AddReloadCommand(CLI::App* app, Context* context);
+
+}  // namespace sigserve::cli

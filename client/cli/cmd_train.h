@@ -1,0 +1,15 @@
+// sigctl train: sends labelled rows, follows the job, shows the published version.
+#pragma once
+
+#include "client/cli/context.h"
+
+namespace CLI {
+class App;
+}
+
+namespace sigserve::cli {
+
+/// Adds the verb to `app`; when it is chosen on the command line, sets `context->run`.
+void AddTrainCommand(CLI::App* app, Context* context);
+
+}  // namespace sigserve::cli

@@ -1,1 +1,335 @@
-int main() { return 0; }
+// sigserve: builds the parts, joins them, and stops them in order. The only file that reads flags.
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/usage_config.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "absl/types/optional.h"
+#include "model/base/clock.h"
+#include "model/base/file.h"
+#include "model/base/log.h"
+#include "model/base/status_macros.h"
+#include "model/repository/repository.h"
+#include "server/config/server_options.h"
+#include "server/metrics/exporter.h"
+#include "server/metrics/http_endpoint.h"
+#include "server/registry/model_registry.h"
+#include "server/services/inference_service.h"
+#include "server/services/model_service.h"
+#include "server/services/prediction_handler.h"
+#include "server/services/prediction_service.h"
+#include "server/services/statistics.h"
+#include "server/services/training_service.h"
+#include "server/training/job_runner.h"
+
+ABSL_FLAG(absl::optional<std::string>, repository, absl::nullopt, "directory of models");
+ABSL_FLAG(absl::optional<std::string>, grpc_address, absl::nullopt, "HOST:PORT for gRPC");
+ABSL_FLAG(absl::optional<std::string>, http_address, absl::nullopt, "HOST:PORT for HTTP");
+ABSL_FLAG(absl::optional<std::string>, config, absl::nullopt, "settings as a textproto file");
+ABSL_FLAG(absl::optional<int64_t>, max_message_bytes, absl::nullopt, "largest message");
+ABSL_FLAG(absl::optional<int64_t>, drain_seconds, absl::nullopt, "time to finish after SIGTERM");
+ABSL_FLAG(absl::optional<int64_t>, repository_poll_seconds, absl::nullopt, "look for new versions");
+
+namespace sigserve {
+namespace {
+
+constexpr char kVersion[] = SIGSERVE_VERSION;
+constexpr int64_t kMaxConfigBytes = int64_t{1} << 20;
+
+constexpr char kHelp[] =
+    R"(sigserve serves trained classifiers over gRPC.
+
+  sigserve --repository=DIR [--grpc_address=HOST:PORT] [--http_address=HOST:PORT] [--config=FILE]
+
+  --repository=DIR              models: DIR/<model>/<version>/model.onnx and, optional,
+                                DIR/<model>/config.pbtxt
+  --grpc_address=HOST:PORT      predictions, models, training, health, reflection
+                                (default 0.0.0.0:8001; port 0 picks a free one and prints it)
+  --http_address=HOST:PORT      /metrics, /healthz, /readyz (default 0.0.0.0:8002)
+  --config=FILE                 the same settings and more as a textproto
+                                (proto/sigserve/v1/server_config.proto); flags win
+  --max_message_bytes=N         largest request and response (default 67108864)
+  --drain_seconds=N             time for calls in flight to finish after SIGTERM (default 10);
+                                a second signal ends the server at once
+  --repository_poll_seconds=N   look for new versions every N seconds (default 0: on request only)
+  --version, --help
+
+Example:
+  sigserve --repository=deploy/examples/repository
+)";
+
+template <typename T>
+std::optional<T> Given(const absl::optional<T>& flag) {
+  return flag.has_value() ? std::optional<T>(*flag) : std::nullopt;
+}
+
+absl::StatusOr<ServerOptions> ReadOptions(FileSystem* files) {
+  ServerOptions options;
+  const absl::optional<std::string> path = absl::GetFlag(FLAGS_config);
+  if (path.has_value()) {
+    absl::StatusOr<std::string> text = files->ReadFile(*path, kMaxConfigBytes);
+    if (!text.ok()) return Annotate(text.status(), "--config");
+    SIGSERVE_ASSIGN_OR_RETURN(options, ParseServerConfig(*text, *path));
+  }
+  ApplyFlags({.repository = Given(absl::GetFlag(FLAGS_repository)),
+              .grpc_address = Given(absl::GetFlag(FLAGS_grpc_address)),
+              .http_address = Given(absl::GetFlag(FLAGS_http_address)),
+              .max_message_bytes = Given(absl::GetFlag(FLAGS_max_message_bytes)),
+              .drain_seconds = Given(absl::GetFlag(FLAGS_drain_seconds)),
+              .repository_poll_seconds = Given(absl::GetFlag(FLAGS_repository_poll_seconds))},
+             &options);
+  SIGSERVE_RETURN_IF_ERROR(Validate(options));
+  return options;
+}
+
+// SIGTERM and SIGINT: blocked from before the first thread, so that only Wait() sees them. Whoever
+// does not wait (loading, draining) is ended at once. A handler, not the default action: a
+// container's first process is spared the default.
+class StopSignals {
+ public:
+  StopSignals() {
+    struct sigaction ignore = {};
+    ignore.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &ignore, nullptr);
+    struct sigaction end = {};
+    end.sa_handler = [](int signal) { _exit(128 + signal); };
+    sigemptyset(&set_);
+    for (const int signal : {SIGTERM, SIGINT}) {
+      sigaction(signal, &end, nullptr);
+      sigaddset(&set_, signal);
+    }
+    Block();
+  }
+  void Block() { pthread_sigmask(SIG_BLOCK, &set_, nullptr); }
+  void Unblock() { pthread_sigmask(SIG_UNBLOCK, &set_, nullptr); }
+  int Wait() {
+    int signal = 0;
+    sigwait(&set_, &signal);
+    return signal;
+  }
+
+ private:
+  sigset_t set_;
+};
+
+// Where the readiness of each model is shown: metrics at once, gRPC's health service once it
+// exists.
+class ReadinessBoard {
+ public:
+  explicit ReadinessBoard(MetricsExporter* metrics) : metrics_(metrics) {}
+
+  void Set(const std::string& model, bool ready) ABSL_LOCKS_EXCLUDED(mutex_) {
+    metrics_->SetModelReady(model, ready);
+    absl::MutexLock lock(&mutex_);
+    models_[model] = ready;
+    if (health_ != nullptr) health_->SetServingStatus(model, ready);
+  }
+  void Attach(grpc::HealthCheckServiceInterface* health) ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    health_ = health;
+    for (const auto& [model, ready] : models_) health_->SetServingStatus(model, ready);
+    for (const char* service : {"sigserve.v1.PredictionService", "sigserve.v1.ModelService",
+                                "sigserve.v1.TrainingService", "inference.GRPCInferenceService"}) {
+      health_->SetServingStatus(service, true);
+    }
+  }
+  /// Everything is NOT_SERVING from here on.
+  void Drain() ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    if (health_ != nullptr) health_->Shutdown();
+    health_ = nullptr;
+  }
+
+ private:
+  MetricsExporter* const metrics_;
+  absl::Mutex mutex_;
+  grpc::HealthCheckServiceInterface* health_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  std::map<std::string, bool> models_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Looks for new versions now and then, on a thread of its own.
+class RepositoryPoll {
+ public:
+  RepositoryPoll(ModelRegistry* registry, absl::Duration every) {
+    if (every <= absl::ZeroDuration()) return;
+    thread_ = std::thread([this, registry, every] {
+      while (!stop_.WaitForNotificationWithTimeout(every)) {
+        const absl::Status status = registry->ReloadAll();
+        if (!status.ok()) SIGSERVE_LOG(kWarning, "repository: ", status.message());
+      }
+    });
+  }
+  ~RepositoryPoll() {
+    stop_.Notify();
+    if (thread_.joinable()) thread_.join();
+  }
+  RepositoryPoll(const RepositoryPoll&) = delete;
+  RepositoryPoll& operator=(const RepositoryPoll&) = delete;
+
+ private:
+  absl::Notification stop_;
+  std::thread thread_;
+};
+
+absl::StatusOr<std::unique_ptr<JobRunner>> StartTraining(const TrainingOptions& options,
+                                                         JobRunnerParts parts) {
+  if (options.disabled) return absl::UnimplementedError("training is disabled (config: training)");
+  return JobRunner::Create(options, std::move(parts));
+}
+
+std::string WithPort(const std::string& address, int port) {
+  return absl::StrCat(address.substr(0, address.rfind(':')), ":", port);
+}
+
+std::string CountModels(const ModelRegistry& registry) {
+  std::map<std::string, bool> ready;
+  int failed = 0;
+  for (const VersionStatus& version : registry.List()) {
+    ready[version.model] |= version.state == VersionState::kReady;
+  }
+  for (const auto& [model, is_ready] : ready) failed += is_ready ? 0 : 1;
+  const int serving = static_cast<int>(ready.size()) - failed;
+  return absl::StrCat(serving, serving == 1 ? " model" : " models", " ready, ", failed, " failed");
+}
+
+absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals* signals) {
+  RealClock clock;
+  const std::unique_ptr<MetricsExporter> metrics = MetricsExporter::Create(kVersion);
+  ReadinessBoard board(metrics.get());
+  std::atomic<bool> ready = false;
+  std::atomic<bool> draining = false;
+
+  SIGSERVE_RETURN_IF_ERROR(Annotate(files->List(options.repository).status(), "repository"));
+
+  // HTTP first: probes are answered while models load.
+  SIGSERVE_ASSIGN_OR_RETURN(
+      std::unique_ptr<HttpEndpoint> http,
+      HttpEndpoint::Start(options.listen.http_address,
+                          {.metrics = [&] { return metrics->Serialize(); },
+                           .readiness =
+                               [&] {
+                                 if (draining)
+                                   return absl::UnavailableError("the server is shutting down");
+                                 return ready ? absl::OkStatus()
+                                              : absl::UnavailableError("models are being loaded");
+                               }}));
+
+  Repository repository(files, options.repository);
+  const std::unique_ptr<ModelRegistry> registry = ModelRegistry::Create(
+      &repository, files, &clock,
+      [&board](const std::string& model, bool is_ready) { board.Set(model, is_ready); });
+  signals->Unblock();
+  SIGSERVE_RETURN_IF_ERROR(Annotate(registry->ReloadAll(), "repository"));
+  signals->Block();
+
+  JobRunnerParts parts;
+  parts.repository = &repository;
+  parts.registry = registry.get();
+  parts.files = files;
+  parts.clock = &clock;
+  const absl::StatusOr<std::unique_ptr<JobRunner>> runner =
+      StartTraining(options.training, std::move(parts));
+  if (!runner.ok()) SIGSERVE_LOG(kInfo, "no training: ", runner.status().message());
+
+  StatisticsRecorder statistics(metrics.get(), &clock);
+  PredictionHandler handler(registry.get(), &statistics, &clock);
+  PredictionServiceImpl prediction_service(&handler);
+  ModelServiceImpl model_service(registry.get());
+  InferenceServiceImpl inference_service(&handler, registry.get(), &statistics,
+                                         {.name = options.server_name,
+                                          .version = kVersion,
+                                          .ready = [&] { return ready && !draining; }});
+  TrainingServiceImpl training_service(runner.ok() ? absl::StatusOr<JobRunner*>(runner->get())
+                                                   : runner.status());
+
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  int grpc_port = 0;
+  builder.AddListeningPort(options.listen.grpc_address, grpc::InsecureServerCredentials(),
+                           &grpc_port);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a taken port is an error
+  builder.SetMaxReceiveMessageSize(static_cast<int>(options.listen.max_message_bytes));
+  builder.SetMaxSendMessageSize(static_cast<int>(options.listen.max_message_bytes));
+  builder.RegisterService(&prediction_service);
+  builder.RegisterService(&model_service);
+  builder.RegisterService(&inference_service);
+  builder.RegisterService(&training_service);
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (server == nullptr || grpc_port == 0) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot listen for gRPC on '", options.listen.grpc_address,
+                     "': the port is taken, or the host is not one of this machine's"));
+  }
+  board.Attach(server->GetHealthCheckService());
+  ready = true;
+  std::printf("sigserve %s: gRPC on %s, HTTP on %s, repository %s (%s)\n", kVersion,
+              WithPort(options.listen.grpc_address, grpc_port).c_str(),
+              WithPort(options.listen.http_address, http->port()).c_str(),
+              options.repository.c_str(), CountModels(*registry).c_str());
+  std::fflush(stdout);
+
+  int signal = 0;
+  {
+    RepositoryPoll poll(registry.get(), options.repository_poll);
+    signal = signals->Wait();
+    signals->Unblock();
+  }
+  const auto deadline = absl::ToChronoTime(absl::Now() + options.listen.drain);
+  SIGSERVE_LOG(kInfo, strsignal(signal), ": draining for at most ",
+               absl::FormatDuration(options.listen.drain));
+  draining = true;
+  board.Drain();
+  if (runner.ok()) (*runner)->Stop();
+  server->Shutdown(deadline);
+  SIGSERVE_LOG(kInfo, "stopped");
+  // Without destructors: nothing is left to be saved, and the HTTP library's take up to 2 s.
+  std::_Exit(EXIT_SUCCESS);
+}
+
+int Main(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--help") == 0 || std::strcmp(argv[i], "-h") == 0) {
+      std::fputs(kHelp, stdout);
+      return EXIT_SUCCESS;
+    }
+  }
+  absl::FlagsUsageConfig usage;
+  usage.version_string = [] { return absl::StrCat("sigserve ", kVersion, "\n"); };
+  absl::SetFlagsUsageConfig(usage);
+  const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
+  if (rest.size() > 1) {
+    std::fprintf(stderr, "sigserve: unexpected argument '%s'; see sigserve --help\n", rest[1]);
+    return EXIT_FAILURE;
+  }
+  StopSignals signals;
+  PosixFileSystem files;
+  const absl::StatusOr<ServerOptions> options = ReadOptions(&files);
+  const absl::Status status = options.ok() ? Serve(*options, &files, &signals) : options.status();
+  std::fprintf(stderr, "sigserve: %s\n", std::string(status.message()).c_str());
+  return EXIT_FAILURE;
+}
+
+}  // namespace
+}  // namespace sigserve
+
+int main(int argc, char** argv) { return sigserve::Main(argc, argv); }

@@ -22,7 +22,7 @@ struct VersionPolicy {
   enum class Kind { kLatest, kAll, kSpecific };
   Kind kind = Kind::kLatest;
   int64_t latest_count = 1;
-  std::vector<int64_t> versions;  // kSpecific
+  std::vector<int64_t> versions = {};  // kSpecific
 
   friend bool operator==(const VersionPolicy&, const VersionPolicy&) = default;
 };
@@ -30,17 +30,17 @@ struct VersionPolicy {
 /// An input or output as the config declares it, to be checked against the model.
 struct DeclaredTensor {
   std::string name;
-  std::string data_type;      // "TYPE_FP32"; empty when not given
-  std::vector<int64_t> dims;  // without the batch dimension when max_batch_size > 0
+  std::string data_type = "";      // "TYPE_FP32"; empty when not given
+  std::vector<int64_t> dims = {};  // without the batch dimension when max_batch_size > 0
 };
 
 struct OutputOptions {
   std::string name;  // empty = the model's only output
-  std::vector<std::string> labels;
+  std::vector<std::string> labels = {};
   /// A file beside config.pbtxt with one label a line: whoever loads the model reads it into
   /// `labels`.
-  std::string label_filename;
-  std::vector<float> thresholds;
+  std::string label_filename = "";
+  std::vector<float> thresholds = {};
 };
 
 struct ModelOptions {

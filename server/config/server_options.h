@@ -47,12 +47,12 @@ struct ServerOptions {
 
 /// What the command line gave; absent = not given.
 struct FlagValues {
-  std::optional<std::string> repository;
-  std::optional<std::string> grpc_address;
-  std::optional<std::string> http_address;
-  std::optional<int64_t> max_message_bytes;
-  std::optional<int64_t> drain_seconds;
-  std::optional<int64_t> repository_poll_seconds;
+  std::optional<std::string> repository = std::nullopt;
+  std::optional<std::string> grpc_address = std::nullopt;
+  std::optional<std::string> http_address = std::nullopt;
+  std::optional<int64_t> max_message_bytes = std::nullopt;
+  std::optional<int64_t> drain_seconds = std::nullopt;
+  std::optional<int64_t> repository_poll_seconds = std::nullopt;
 };
 
 /// Parses the file's contents over the defaults; a field left out, or zero, keeps its default.

@@ -12,18 +12,18 @@ namespace sigserve {
 struct RequestRecord {
   /// Empty unless the request named a model that exists: names that clients make up must not become
   /// label values.
-  absl::string_view model;
+  absl::string_view model = "";
   int64_t version = 0;
   /// "Predict", "PredictStream", "ModelInfer", "ModelStreamInfer".
-  absl::string_view method;
+  absl::string_view method = "";
   absl::StatusCode code = absl::StatusCode::kOk;
   int64_t rows = 0;
   /// Rows of the batch it travelled in, its own included.
   int64_t batch_rows = 0;
-  absl::Duration queued;
-  absl::Duration computed;
+  absl::Duration queued = absl::ZeroDuration();
+  absl::Duration computed = absl::ZeroDuration();
   /// From the request's arrival in our code to its answer.
-  absl::Duration total;
+  absl::Duration total = absl::ZeroDuration();
 };
 
 /// Where records go. Thread-safe; called on the request path, so implementations are quick.

@@ -30,17 +30,19 @@ struct VersionStatus {
   std::string reason;  // why it failed
 };
 
-/// Which version of which model: a number, a label, or neither (the newest ready one).
+/// Which version of which model: a number, a label, or neither (the newest ready one). Labels are
+/// the config's version_labels; "stable" and "latest", unless the config says otherwise, mean the
+/// newest ready version, too.
 struct ModelQuery {
-  absl::string_view model;
-  std::optional<int64_t> version;
-  absl::string_view label;
+  absl::string_view model = "";
+  std::optional<int64_t> version = std::nullopt;
+  absl::string_view label = "";
 };
 
 class ModelRegistry {
  public:
   /// Called after every change of a model's readiness: true while at least one version is ready.
-  /// Not under a lock.
+  /// On the thread that reloads; it may read the registry, but not reload or unload.
   using ReadinessListener = std::function<void(const std::string& model, bool ready)>;
 
   /// All pointers must outlive the registry.
@@ -56,7 +58,8 @@ class ModelRegistry {
   /// The same for one model. NOT_FOUND when the repository has no such model; the load error of the
   /// newest wanted version if it failed.
   virtual absl::Status Reload(absl::string_view model) = 0;
-  /// Unloads all versions of a model until it is reloaded. NOT_FOUND when it is not known.
+  /// Unloads all versions of a model until Reload() of this model: ReloadAll() leaves it alone.
+  /// Its versions stay listed as failed with the reason "unloaded". NOT_FOUND when it is not known.
   virtual absl::Status Unload(absl::string_view model) = 0;
 
   /// NOT_FOUND (unknown model, version or label: says what exists), UNAVAILABLE (known, but not

@@ -1,0 +1,76 @@
+#include "server/registry/model_loader.h"
+
+#include <exception>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "model/base/status_macros.h"
+#include "model/formats/onnx/onnx_reader.h"
+#include "model/graph/graph.h"
+#include "model/graph/passes/append_sigmoid.h"
+#include "model/runtime/executable.h"
+
+namespace sigserve {
+
+absl::StatusOr<std::vector<std::string>> ParseLabels(absl::string_view text,
+                                                     absl::string_view file) {
+  absl::ConsumeSuffix(&text, "\n");
+  absl::ConsumeSuffix(&text, "\r");
+  if (text.empty()) return absl::InvalidArgumentError(absl::StrCat("'", file, "' has no labels"));
+  std::vector<std::string> labels;
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    absl::ConsumeSuffix(&line, "\r");
+    if (line.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("'", file, "': line ", labels.size() + 1, " is empty; expected a label"));
+    }
+    labels.emplace_back(line);
+  }
+  return labels;
+}
+
+absl::StatusOr<ModelOptions> ModelLoader::LoadOptions(const ModelEntry& entry) const {
+  if (!entry.has_config) return ModelOptions{};
+  const std::string directory = repository_->ModelDirectory(entry.name);
+  SIGSERVE_ASSIGN_OR_RETURN(
+      const std::string text,
+      files_->ReadFile(absl::StrCat(directory, "/", Repository::kConfigFile), kMaxConfigBytes));
+  SIGSERVE_ASSIGN_OR_RETURN(ModelOptions options, ParseModelConfig(text, entry.name));
+  for (OutputOptions& output : options.output_options) {
+    if (output.label_filename.empty()) continue;
+    const std::string path = absl::StrCat(directory, "/", output.label_filename);
+    SIGSERVE_ASSIGN_OR_RETURN(const std::string labels, files_->ReadFile(path, kMaxLabelBytes));
+    SIGSERVE_ASSIGN_OR_RETURN(output.labels, ParseLabels(labels, path));
+  }
+  return options;
+}
+
+// The file's bytes are gone when this returns: a graph holds what it needs.
+absl::StatusOr<Graph> ModelLoader::ReadGraph(const std::string& path) const {
+  SIGSERVE_ASSIGN_OR_RETURN(const std::string bytes, files_->ReadFile(path, kMaxModelBytes));
+  return ReadOnnx(bytes);
+}
+
+absl::StatusOr<ServableHandle> ModelLoader::LoadVersion(absl::string_view model, int64_t version,
+                                                        const ModelOptions& options) const {
+  const std::string path =
+      absl::StrCat(repository_->VersionDirectory(model, version), "/", options.model_filename);
+  try {
+    absl::StatusOr<Graph> graph = ReadGraph(path);
+    if (graph.ok() && options.outputs_are_logits) graph = AppendSigmoid(*graph);
+    if (!graph.ok()) return Annotate(graph.status(), path);
+    absl::StatusOr<std::shared_ptr<const Executable>> executable = Executable::Compile(*graph);
+    if (!executable.ok()) return Annotate(executable.status(), path);
+    return Servable::Create(std::string(model), version, options, *std::move(executable), clock_);
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError(absl::StrCat(path, ": not enough memory to load it"));
+  } catch (const std::exception& e) {  // a library's: one file must not take the server down
+    return absl::InternalError(absl::StrCat(path, ": ", e.what()));
+  }
+}
+
+}  // namespace sigserve

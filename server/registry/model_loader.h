@@ -1,0 +1,51 @@
+// From files to a servable: config.pbtxt, label files, and a version's model file, each read with a
+// size limit and checked. Knows nothing of what is loaded already. Thread-safe as far as its
+// FileSystem is.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "model/base/clock.h"
+#include "model/base/file.h"
+#include "model/graph/graph.h"
+#include "model/repository/repository.h"
+#include "server/config/model_options.h"
+#include "server/registry/servable.h"
+
+namespace sigserve {
+
+class ModelLoader {
+ public:
+  static constexpr int64_t kMaxConfigBytes = int64_t{1} << 20;
+  static constexpr int64_t kMaxLabelBytes = int64_t{16} << 20;
+  /// A protobuf message can have no more.
+  static constexpr int64_t kMaxModelBytes = (int64_t{1} << 31) - 1;
+
+  /// All must outlive the loader.
+  ModelLoader(const Repository* repository, FileSystem* files, const Clock* clock)
+      : repository_(repository), files_(files), clock_(clock) {}
+
+  /// The model's options: defaults without a config.pbtxt; labels read from their files.
+  absl::StatusOr<ModelOptions> LoadOptions(const ModelEntry& entry) const;
+
+  /// One version, compiled. Whatever is wrong with its files is an error that names the file.
+  absl::StatusOr<ServableHandle> LoadVersion(absl::string_view model, int64_t version,
+                                             const ModelOptions& options) const;
+
+ private:
+  absl::StatusOr<Graph> ReadGraph(const std::string& path) const;
+
+  const Repository* const repository_;
+  FileSystem* const files_;
+  const Clock* const clock_;
+};
+
+/// One label a line; a last empty line and carriage returns do not count. INVALID_ARGUMENT when
+/// there is none, or a line within is empty (it would shift all others).
+absl::StatusOr<std::vector<std::string>> ParseLabels(absl::string_view text,
+                                                     absl::string_view file);
+
+}  // namespace sigserve

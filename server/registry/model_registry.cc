@@ -1,0 +1,379 @@
+#include "server/registry/model_registry.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/synchronization/mutex.h"
+#include "model/base/log.h"
+#include "model/base/status_macros.h"
+#include "server/registry/model_loader.h"
+#include "server/registry/version_policy.h"
+
+namespace sigserve {
+namespace {
+
+// One version as listed: loading, ready (then it has a servable) or failed (then an error).
+struct Version {
+  int64_t number = 0;
+  VersionState state = VersionState::kLoading;
+  absl::Status error = absl::OkStatus();
+  ServableHandle servable = nullptr;
+
+  std::string reason() const { return std::string(error.message()); }
+};
+
+// One model as Find() sees it; replaced as a whole, never changed.
+struct Model {
+  std::vector<Version> versions;  // newest first
+  std::map<std::string, int64_t> labels;
+  std::vector<std::string> ignored;  // what looked like a version but is none, with the reason
+};
+using ModelPtr = std::shared_ptr<const Model>;
+
+const Version* NewestReady(const Model& model) {
+  for (const Version& version : model.versions) {
+    if (version.state == VersionState::kReady) return &version;
+  }
+  return nullptr;
+}
+
+std::vector<int64_t> ReadyVersions(const Model& model) {
+  std::vector<int64_t> ready;
+  for (const Version& version : model.versions) {
+    if (version.state == VersionState::kReady) ready.push_back(version.number);
+  }
+  std::reverse(ready.begin(), ready.end());
+  return ready;
+}
+
+const Version* FindVersion(const Model& model, int64_t number) {
+  for (const Version& version : model.versions) {
+    if (version.number == number) return &version;
+  }
+  return nullptr;
+}
+
+// Names come from clients: cut and escaped before they are said back.
+std::string Printable(absl::string_view name) {
+  constexpr size_t kMaxName = 128;
+  return absl::StrCat(absl::CEscape(name.substr(0, kMaxName)), name.size() > kMaxName ? "..." : "");
+}
+
+std::string ListOf(std::vector<std::string> items) {
+  constexpr size_t kMaxListed = 20;
+  if (items.empty()) return "none";
+  const size_t more = items.size() > kMaxListed ? items.size() - kMaxListed : 0;
+  items.resize(items.size() - more);
+  return absl::StrCat(absl::StrJoin(items, ", "),
+                      more > 0 ? absl::StrCat(" and ", more, " more") : "");
+}
+
+std::string VersionList(const Model& model) {
+  std::vector<std::string> items;
+  for (const Version& version : model.versions) {
+    items.push_back(
+        absl::StrCat(version.number, version.state == VersionState::kReady ? "" : " (not ready)"));
+  }
+  return ListOf(std::move(items));
+}
+
+absl::Status NotReady(absl::string_view model, const Version& version) {
+  return absl::UnavailableError(absl::StrCat(
+      "model '", model, "' version ", version.number, " is not ready: ",
+      version.state == VersionState::kLoading ? "it is being loaded" : version.reason()));
+}
+
+absl::StatusOr<ServableHandle> Select(const ModelQuery& query, const Model& model) {
+  std::optional<int64_t> wanted = query.version;
+  if (!query.label.empty()) {
+    const auto it = model.labels.find(std::string(query.label));
+    if (it != model.labels.end()) {
+      wanted = it->second;
+    } else if (query.label != "stable" && query.label != "latest") {
+      std::vector<std::string> labels = {"latest", "stable"};
+      for (const auto& [label, version] : model.labels) {
+        if (label != "stable" && label != "latest") labels.push_back(label);
+      }
+      return absl::NotFoundError(absl::StrCat("model '", query.model, "' has no version label '",
+                                              Printable(query.label),
+                                              "'; it has: ", ListOf(std::move(labels))));
+    }
+  }
+  if (wanted.has_value()) {
+    const Version* version = FindVersion(model, *wanted);
+    if (version == nullptr) {
+      return absl::NotFoundError(
+          absl::StrCat("Request for unknown model: '", query.model, "' version ", *wanted,
+                       " is not found; it has versions: ", VersionList(model)));
+    }
+    if (version->state != VersionState::kReady) return NotReady(query.model, *version);
+    return version->servable;
+  }
+  const Version* newest = NewestReady(model);
+  if (newest != nullptr) return newest->servable;
+  if (model.versions.empty()) {
+    return absl::UnavailableError(absl::StrCat(
+        "model '", query.model, "' has no versions in the repository",
+        model.ignored.empty() ? "" : absl::StrCat("; ignored there: ", ListOf(model.ignored))));
+  }
+  return NotReady(query.model, model.versions.front());
+}
+
+Version Failed(int64_t number, absl::Status error) {
+  return {.number = number, .state = VersionState::kFailed, .error = std::move(error)};
+}
+
+bool Contains(const std::vector<int64_t>& numbers, int64_t number) {
+  return std::find(numbers.begin(), numbers.end(), number) != numbers.end();
+}
+
+ModelPtr Finished(Model model) {
+  std::sort(model.versions.begin(), model.versions.end(),
+            [](const Version& a, const Version& b) { return a.number > b.number; });
+  return std::make_shared<const Model>(std::move(model));
+}
+
+void Retire(absl::string_view name, const std::vector<int64_t>& numbers, Model* model) {
+  for (const int64_t number : numbers) {
+    SIGSERVE_LOG(kInfo, "model '", name, "' version ", number, " unloaded");
+    model->versions.erase(
+        std::remove_if(model->versions.begin(), model->versions.end(),
+                       [number](const Version& version) { return version.number == number; }),
+        model->versions.end());
+  }
+}
+
+// A polled repository would repeat the same failure for ever.
+void LogIfNew(absl::string_view name, const Version& failed, const Model& before) {
+  const Version* known = FindVersion(before, failed.number);
+  if (known != nullptr && known->error == failed.error) return;
+  SIGSERVE_LOG(kError, "model '", name, "' version ", failed.number,
+               " is not ready: ", failed.reason());
+}
+
+class RegistryImpl : public ModelRegistry {
+ public:
+  RegistryImpl(Repository* repository, FileSystem* files, const Clock* clock,
+               ReadinessListener listener)
+      : repository_(repository),
+        clock_(clock),
+        listener_(std::move(listener)),
+        loader_(repository, files, clock) {}
+
+  absl::Status ReloadAll() override ABSL_LOCKS_EXCLUDED(load_mutex_, mutex_) {
+    absl::MutexLock loading(&load_mutex_);
+    SIGSERVE_ASSIGN_OR_RETURN(const std::vector<ModelEntry> entries, repository_->Scan());
+    std::set<std::string> gone = Names();
+    for (const ModelEntry& entry : entries) {
+      gone.erase(entry.name);
+      if (unloaded_.count(entry.name) > 0) continue;
+      // What fails is listed with its reason; the others go on.
+      BringInLine(entry).IgnoreError();
+    }
+    for (const std::string& name : gone) Remove(name);
+    return absl::OkStatus();
+  }
+
+  absl::Status Reload(absl::string_view model) override ABSL_LOCKS_EXCLUDED(load_mutex_, mutex_) {
+    absl::MutexLock loading(&load_mutex_);
+    absl::StatusOr<ModelEntry> entry = repository_->ScanModel(model);
+    if (!entry.ok()) {
+      if (absl::IsNotFound(entry.status())) {
+        Remove(std::string(model));
+        return UnknownModel(model);
+      }
+      return entry.status();
+    }
+    unloaded_.erase(entry->name);
+    return BringInLine(*entry);
+  }
+
+  absl::Status Unload(absl::string_view model) override ABSL_LOCKS_EXCLUDED(load_mutex_, mutex_) {
+    absl::MutexLock loading(&load_mutex_);
+    const ModelPtr current = Get(model);
+    if (current == nullptr) return UnknownModel(model);
+    auto next = std::make_shared<Model>(*current);
+    for (Version& version : next->versions) {
+      version = Failed(version.number, absl::UnavailableError("unloaded"));
+    }
+    unloaded_.insert(std::string(model));
+    SIGSERVE_LOG(kInfo, "model '", model, "' unloaded");
+    Replace(std::string(model), std::move(next));
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<ServableHandle> Find(const ModelQuery& query) const override
+      ABSL_LOCKS_EXCLUDED(mutex_) {
+    ModelPtr model;
+    {
+      absl::ReaderMutexLock lock(&mutex_);
+      const auto it = models_.find(query.model);
+      if (it != models_.end()) model = it->second;
+    }
+    if (model == nullptr) return UnknownModel(query.model);
+    return Select(query, *model);
+  }
+
+  std::vector<VersionStatus> List() const override ABSL_LOCKS_EXCLUDED(mutex_) {
+    std::vector<VersionStatus> all;
+    for (const std::string& name : Names()) {
+      const std::vector<VersionStatus> versions = Versions(name);
+      all.insert(all.end(), versions.begin(), versions.end());
+    }
+    return all;
+  }
+
+  std::vector<VersionStatus> Versions(absl::string_view name) const override
+      ABSL_LOCKS_EXCLUDED(mutex_) {
+    std::vector<VersionStatus> versions;
+    const ModelPtr model = Get(name);
+    if (model == nullptr) return versions;
+    for (const Version& version : model->versions) {
+      versions.push_back({std::string(name), version.number, version.state, version.reason()});
+    }
+    return versions;
+  }
+
+ private:
+  ModelPtr Get(absl::string_view name) const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::ReaderMutexLock lock(&mutex_);
+    const auto it = models_.find(name);
+    return it == models_.end() ? nullptr : it->second;
+  }
+
+  std::set<std::string> Names() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    std::set<std::string> names;
+    absl::ReaderMutexLock lock(&mutex_);
+    for (const auto& [name, model] : models_) names.insert(name);
+    return names;
+  }
+
+  absl::Status UnknownModel(absl::string_view model) const ABSL_LOCKS_EXCLUDED(mutex_) {
+    const std::set<std::string> names = Names();
+    return absl::NotFoundError(
+        absl::StrCat("Request for unknown model: '", Printable(model),
+                     "' is not found; this server has: ", ListOf({names.begin(), names.end()})));
+  }
+
+  // Swaps a model in (null: takes it out) and tells the listener when its readiness changed. What
+  // is swapped out is freed after the lock, or with the last request that uses it.
+  void Replace(const std::string& name, ModelPtr next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(load_mutex_)
+      ABSL_LOCKS_EXCLUDED(mutex_) {
+    const bool ready = next != nullptr && NewestReady(*next) != nullptr;
+    ModelPtr previous;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (next == nullptr) {
+        const auto it = models_.find(name);
+        if (it == models_.end()) return;
+        previous = std::move(it->second);
+        models_.erase(it);
+      } else {
+        ModelPtr& slot = models_[name];
+        previous = std::exchange(slot, std::move(next));
+      }
+    }
+    const bool was_known = previous != nullptr;
+    const bool was_ready = was_known && NewestReady(*previous) != nullptr;
+    if (listener_ && (ready != was_ready || !was_known)) listener_(name, ready);
+  }
+
+  void Remove(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(load_mutex_)
+      ABSL_LOCKS_EXCLUDED(mutex_) {
+    unloaded_.erase(name);
+    if (Get(name) == nullptr) return;
+    SIGSERVE_LOG(kInfo, "model '", name, "' is gone from the repository: unloaded");
+    Replace(name, nullptr);
+  }
+
+  // Loads and lets go what the policy asks for. The error of the newest version that failed.
+  absl::Status BringInLine(const ModelEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(load_mutex_)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  Version Load(absl::string_view model, int64_t number, const ModelOptions& options) const;
+
+  Repository* const repository_;
+  const Clock* const clock_;
+  const ReadinessListener listener_;
+  const ModelLoader loader_;
+
+  absl::Mutex load_mutex_;                                       // one change at a time
+  std::set<std::string> unloaded_ ABSL_GUARDED_BY(load_mutex_);  // by hand, until Reload
+  mutable absl::Mutex mutex_ ABSL_ACQUIRED_AFTER(load_mutex_);   // held for look-ups only
+  absl::flat_hash_map<std::string, ModelPtr> models_ ABSL_GUARDED_BY(mutex_);
+};
+
+Version RegistryImpl::Load(absl::string_view model, int64_t number,
+                           const ModelOptions& options) const {
+  const absl::Duration start = clock_->Monotonic();
+  absl::StatusOr<ServableHandle> servable = loader_.LoadVersion(model, number, options);
+  if (!servable.ok()) return Failed(number, servable.status());
+  for (const std::string& field : options.unused_fields) {
+    SIGSERVE_LOG(kInfo, "model '", model, "': config.pbtxt: ", field, " has no effect here");
+  }
+  SIGSERVE_LOG(kInfo, "model '", model, "' version ", number, " is ready; loaded in ",
+               absl::FormatDuration(clock_->Monotonic() - start));
+  return {.number = number, .state = VersionState::kReady, .servable = *std::move(servable)};
+}
+
+absl::Status RegistryImpl::BringInLine(const ModelEntry& entry) {
+  const ModelPtr before = Get(entry.name);
+  const Model current = before == nullptr ? Model{} : *before;
+  const absl::StatusOr<ModelOptions> options = loader_.LoadOptions(entry);
+  Model next;
+  next.labels = options.ok() ? options->version_labels : current.labels;
+  next.ignored = entry.ignored;
+  const VersionPlan plan =
+      PlanVersions(entry.versions, ReadyVersions(current),
+                   options.ok() ? options->version_policy : VersionPolicy{}, next.labels);
+
+  for (const Version& version : current.versions) {
+    if (version.state == VersionState::kReady && !Contains(plan.unload, version.number)) {
+      next.versions.push_back(version);
+    }
+  }
+  if (before == nullptr && !plan.load.empty()) {  // seen as loading meanwhile
+    Model loading = next;
+    for (const int64_t number : plan.load) loading.versions.push_back({.number = number});
+    Replace(entry.name, Finished(std::move(loading)));
+  }
+
+  std::vector<Version> tried;
+  for (const int64_t number : plan.missing) {
+    tried.push_back(
+        Failed(number, absl::NotFoundError(absl::StrCat("config.pbtxt asks for version ", number,
+                                                        ", which is not in the repository"))));
+  }
+  for (const int64_t number : plan.load) {
+    tried.push_back(options.ok() ? Load(entry.name, number, *options)
+                                 : Failed(number, options.status()));
+  }
+  absl::Status error = options.status();
+  int64_t newest_failed = 0;
+  for (const Version& version : tried) {
+    if (version.state == VersionState::kReady) continue;
+    LogIfNew(entry.name, version, current);
+    if (version.number < newest_failed) continue;
+    newest_failed = version.number;
+    error = version.error;
+  }
+  next.versions.insert(next.versions.end(), tried.begin(), tried.end());
+  if (error.ok()) Retire(entry.name, plan.retire, &next);
+  Replace(entry.name, Finished(std::move(next)));
+  return error;
+}
+
+}  // namespace
+
+std::unique_ptr<ModelRegistry> ModelRegistry::Create(Repository* repository, FileSystem* files,
+                                                     const Clock* clock,
+                                                     ReadinessListener listener) {
+  return std::make_unique<RegistryImpl>(repository, files, clock, std::move(listener));
+}
+
+}  // namespace sigserve

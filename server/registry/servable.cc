@@ -1,0 +1,69 @@
+#include "server/registry/servable.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "model/base/status_macros.h"
+#include "server/batching/inline_lane.h"
+#include "server/registry/servable_settings.h"
+#include "server/registry/session_pool.h"
+#include "server/registry/signature_check.h"
+
+namespace sigserve {
+namespace {
+
+class InlineServable : public Servable {
+ public:
+  InlineServable(std::string name, int64_t version, ServableSettings settings,
+                 const std::shared_ptr<SessionPool>& pool, const Clock* clock)
+      : name_(std::move(name)),
+        version_(version),
+        settings_(std::move(settings)),
+        lane_([pool](absl::Span<const TensorView> inputs) { return pool->Run(inputs); }, clock) {}
+
+  const std::string& name() const override { return name_; }
+  int64_t version() const override { return version_; }
+  const Signature& signature() const override { return settings_.signature; }
+  absl::Span<const std::string> labels(int output) const override {
+    return settings_.labels[static_cast<size_t>(output)];
+  }
+  absl::Span<const float> thresholds(int output) const override {
+    return settings_.thresholds[static_cast<size_t>(output)];
+  }
+
+  absl::Status Check(absl::Span<const NamedTensor> inputs, Task* task) const override {
+    SIGSERVE_ASSIGN_OR_RETURN(CheckedInputs checked,
+                              CheckInputs(name_, settings_.signature,
+                                          {.max_batch_size = settings_.max_batch_size,
+                                           .forbid_nan = settings_.forbid_nan},
+                                          inputs));
+    task->inputs = std::move(checked.inputs);
+    task->rows = checked.rows;
+    return absl::OkStatus();
+  }
+
+  void Submit(Task task) const override { lane_.Run(std::move(task)); }
+
+ private:
+  const std::string name_;
+  const int64_t version_;
+  const ServableSettings settings_;
+  const InlineLane lane_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<Servable>> Servable::Create(
+    std::string name, int64_t version, const ModelOptions& options,
+    std::shared_ptr<const Executable> executable, const Clock* clock) {
+  SIGSERVE_ASSIGN_OR_RETURN(ServableSettings settings,
+                            MatchSettings(options, executable->signature()));
+  // More sessions than processors cannot be busy at once for long.
+  const size_t max_idle = std::max(1U, std::thread::hardware_concurrency());
+  return std::make_shared<InlineServable>(
+      std::move(name), version, std::move(settings),
+      std::make_shared<SessionPool>(std::move(executable), max_idle), clock);
+}
+
+}  // namespace sigserve

@@ -1,0 +1,132 @@
+#include "server/config/model_options.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/status_matchers.h"
+
+namespace sigserve {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
+
+TEST(ParseModelConfig, EmptyFileIsTheDefaults) {
+  ASSERT_OK_AND_ASSIGN(const ModelOptions options, ParseModelConfig("", "m"));
+  EXPECT_EQ(options.model_filename, "model.onnx");
+  EXPECT_EQ(options.version_policy, VersionPolicy{});
+  EXPECT_FALSE(options.max_batch_size.has_value());
+  EXPECT_TRUE(options.inputs.empty());
+  EXPECT_FALSE(options.outputs_are_logits);
+  EXPECT_FALSE(options.forbid_nan);
+}
+
+TEST(ParseModelConfig, ReadsATritonConfig) {
+  ASSERT_OK_AND_ASSIGN(const ModelOptions options, ParseModelConfig(R"(
+      name: "m"
+      platform: "onnxruntime_onnx"
+      max_batch_size: 8
+      default_model_filename: "net.onnx"
+      version_policy: { latest { num_versions: 2 } }
+      input [ { name: "x" data_type: TYPE_FP32 dims: [ 30 ] } ]
+      output [ { name: "y" data_type: TYPE_FP32 dims: [ -1 ] label_filename: "labels.txt" } ]
+      instance_group [ { count: 2 kind: KIND_CPU } ]
+      dynamic_batching { max_queue_delay_microseconds: 100 })",
+                                                                    "m"));
+  EXPECT_EQ(options.model_filename, "net.onnx");
+  EXPECT_EQ(options.version_policy.latest_count, 2);
+  EXPECT_EQ(options.max_batch_size, 8);
+  ASSERT_EQ(options.inputs.size(), 1U);
+  EXPECT_EQ(options.inputs[0].name, "x");
+  EXPECT_EQ(options.inputs[0].data_type, "TYPE_FP32");
+  EXPECT_THAT(options.inputs[0].dims, ElementsAre(30));
+  ASSERT_EQ(options.output_options.size(), 1U);
+  EXPECT_EQ(options.output_options[0].name, "y");
+  EXPECT_EQ(options.output_options[0].label_filename, "labels.txt");
+  EXPECT_THAT(options.unused_fields, ElementsAre("instance_group", "dynamic_batching"));
+}
+
+TEST(ParseModelConfig, ReadsOurOwnFields) {
+  ASSERT_OK_AND_ASSIGN(const ModelOptions options, ParseModelConfig(R"(
+      backend: "sigserve"
+      max_batch_size: 0
+      version_policy { specific { versions: [3, 1] } }
+      sigserve {
+        output { name: "y" labels: ["bad", "good"] thresholds: [0.25, 1] }
+        outputs_are_logits: true
+        forbid_nan: true
+        version_labels { key: "stable" value: 3 }
+      })",
+                                                                    "m"));
+  EXPECT_EQ(options.max_batch_size, 0);
+  EXPECT_EQ(options.version_policy.kind, VersionPolicy::Kind::kSpecific);
+  EXPECT_THAT(options.version_policy.versions, ElementsAre(3, 1));
+  ASSERT_EQ(options.output_options.size(), 1U);
+  EXPECT_THAT(options.output_options[0].labels, ElementsAre("bad", "good"));
+  EXPECT_THAT(options.output_options[0].thresholds, ElementsAre(0.25F, 1.0F));
+  EXPECT_TRUE(options.outputs_are_logits);
+  EXPECT_TRUE(options.forbid_nan);
+  EXPECT_THAT(options.version_labels, ElementsAre(Pair("stable", 3)));
+}
+
+TEST(ParseModelConfig, NamesAnUnknownFieldWithItsPlace) {
+  EXPECT_THAT(ParseModelConfig("max_batch_size: 8\nensemble_scheduling { }\n", "m"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("config.pbtxt:2:"), HasSubstr("ensemble_scheduling"))));
+}
+
+struct Refused {
+  const char* name;
+  const char* text;
+  const char* message;
+};
+
+class RefusedConfigTest : public testing::TestWithParam<Refused> {};
+
+TEST_P(RefusedConfigTest, NamesTheField) {
+  EXPECT_THAT(ParseModelConfig(GetParam().text, "m"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("config.pbtxt"), HasSubstr(GetParam().message))));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Fields, RefusedConfigTest,
+    testing::Values(
+        Refused{"not_text", "\x08\xff garbage {", "config.pbtxt:1"},
+        Refused{"twice", "name: \"m\" name: \"m\"", "specified multiple times"},
+        Refused{"name", "name: \"other\"", "name is 'other'; expected the directory's name 'm'"},
+        Refused{"platform", "platform: \"tensorrt_plan\"", "platform is 'tensorrt_plan'"},
+        Refused{"backend", "backend: \"python\"", "backend is 'python'"},
+        Refused{"gpu", "instance_group { kind: KIND_GPU }", "instance_group asks for a GPU"},
+        Refused{"decoupled", "model_transaction_policy { decoupled: true }", "decoupled"},
+        Refused{"batch_size", "max_batch_size: -1", "max_batch_size is -1"},
+        Refused{"file_up", "default_model_filename: \"../m.onnx\"",
+                "default_model_filename is '../m.onnx'"},
+        Refused{"file_dots", "default_model_filename: \"..\"", "default_model_filename is '..'"},
+        Refused{"label_file", "output { name: \"y\" label_filename: \"/etc/passwd\" }",
+                "label_filename is '/etc/passwd'"},
+        Refused{"two_labels",
+                "output { name: \"y\" label_filename: \"l\" } "
+                "sigserve { output { name: \"y\" labels: \"a\" } }",
+                "both label_filename and sigserve labels"},
+        Refused{"input_without_name", "input { data_type: TYPE_FP32 }", "input.name is missing"},
+        Refused{"dims", "input { name: \"x\" dims: [ 0 ] }", "input 'x': dims has 0"},
+        Refused{"optional", "input { name: \"x\" optional: true }", "optional is true"},
+        Refused{"versions", "version_policy { specific { } }", "names no versions"},
+        Refused{"version", "version_policy { specific { versions: 0 } }", "versions has 0"},
+        Refused{"threshold_high", "sigserve { output { thresholds: 1.5 } }", "thresholds has 1.5"},
+        Refused{"threshold_nan", "sigserve { output { thresholds: nan } }", "thresholds has nan"},
+        Refused{"label_twice", "sigserve { output { labels: [\"a\", \"a\"] } }",
+                "label 'a' is given twice"},
+        Refused{"label_empty", "sigserve { output { labels: [\"\"] } }", "a label is empty"},
+        Refused{"label_forging_lines", "sigserve { output { labels: [\"a\\nb\"] } }",
+                "control character"},
+        Refused{"output_twice", "sigserve { output { } output { } }", "is given twice"},
+        Refused{"version_label", "sigserve { version_labels { key: \"s\" value: 0 } }",
+                "version_labels['s'] is 0"},
+        Refused{"precision", "sigserve { precision: PRECISION_INT8 }", "PRECISION_INT8"}),
+    [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace sigserve

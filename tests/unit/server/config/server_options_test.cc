@@ -1,0 +1,129 @@
+#include "server/config/server_options.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/status_matchers.h"
+
+namespace sigserve {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+ServerOptions Valid() {
+  ServerOptions options;
+  options.repository = "/models";
+  return options;
+}
+
+TEST(ParseServerConfig, ReadsEveryField) {
+  ASSERT_OK_AND_ASSIGN(const ServerOptions options, ParseServerConfig(R"(
+      repository: "/srv/models"
+      grpc_address: "127.0.0.1:9001"
+      http_address: "[::1]:9002"
+      max_message_bytes: 1000
+      drain_seconds: 3
+      repository_poll_seconds: 60
+      server_name: "triton"
+      training { disabled: true max_queued_jobs: 2 max_data_bytes: 4096 })",
+                                                                      "server.pbtxt"));
+  EXPECT_EQ(options.repository, "/srv/models");
+  EXPECT_EQ(options.listen.grpc_address, "127.0.0.1:9001");
+  EXPECT_EQ(options.listen.http_address, "[::1]:9002");
+  EXPECT_EQ(options.listen.max_message_bytes, 1000);
+  EXPECT_EQ(options.listen.drain, absl::Seconds(3));
+  EXPECT_EQ(options.repository_poll, absl::Seconds(60));
+  EXPECT_EQ(options.server_name, "triton");
+  EXPECT_TRUE(options.training.disabled);
+  EXPECT_EQ(options.training.max_queued_jobs, 2);
+  EXPECT_EQ(options.training.max_data_bytes, 4096);
+  EXPECT_OK(Validate(options));
+}
+
+TEST(ParseServerConfig, EmptyFileIsTheDefaults) {
+  ASSERT_OK_AND_ASSIGN(const ServerOptions options, ParseServerConfig("# nothing", "f"));
+  EXPECT_EQ(options.listen.grpc_address, "0.0.0.0:8001");
+  EXPECT_EQ(options.listen.http_address, "0.0.0.0:8002");
+  EXPECT_EQ(options.listen.max_message_bytes, 64 << 20);
+  EXPECT_EQ(options.listen.drain, absl::Seconds(10));
+  EXPECT_EQ(options.repository_poll, absl::ZeroDuration());
+  EXPECT_EQ(options.server_name, "sigserve");
+  EXPECT_FALSE(options.training.disabled);
+}
+
+TEST(ApplyFlags, AFlagThatWasGivenWins) {
+  ASSERT_OK_AND_ASSIGN(
+      ServerOptions options,
+      ParseServerConfig(R"(repository: "/a" grpc_address: "h:1" drain_seconds: 5)", "f"));
+  ApplyFlags({.repository = "/b", .drain_seconds = 0}, &options);
+  EXPECT_EQ(options.repository, "/b");
+  EXPECT_EQ(options.listen.grpc_address, "h:1");
+  EXPECT_EQ(options.listen.drain, absl::ZeroDuration());
+}
+
+TEST(ParseServerConfig, NamesAnUnknownFieldWithItsLine) {
+  EXPECT_THAT(ParseServerConfig("repository: \"/m\"\nport: 8001\n", "server.pbtxt"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("server.pbtxt:2:5"), HasSubstr("\"port\""))));
+}
+
+TEST(ParseServerConfig, NamesAValueOfTheWrongType) {
+  EXPECT_THAT(ParseServerConfig("drain_seconds: \"ten\"", "f"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("f:1:16")));
+}
+
+struct Invalid {
+  const char* name;
+  void (*spoil)(ServerOptions*);
+  const char* message;
+};
+
+class ValidateTest : public testing::TestWithParam<Invalid> {};
+
+TEST_P(ValidateTest, NamesTheField) {
+  ServerOptions options = Valid();
+  ASSERT_OK(Validate(options));
+  GetParam().spoil(&options);
+  EXPECT_THAT(Validate(options),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(GetParam().message)));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Fields, ValidateTest,
+    testing::Values(
+        Invalid{"repository", [](auto* o) { o->repository = ""; }, "repository is empty"},
+        Invalid{"no_port", [](auto* o) { o->listen.grpc_address = "localhost"; },
+                "grpc_address is 'localhost'; expected HOST:PORT"},
+        Invalid{"no_host", [](auto* o) { o->listen.http_address = ":8002"; },
+                "http_address is ':8002'; expected HOST:PORT"},
+        Invalid{"port_too_high", [](auto* o) { o->listen.grpc_address = "h:65536"; },
+                "grpc_address is 'h:65536'"},
+        Invalid{"port_signed", [](auto* o) { o->listen.grpc_address = "h:+1"; },
+                "grpc_address is 'h:+1'"},
+        Invalid{"bare_ipv6", [](auto* o) { o->listen.grpc_address = "::1:80"; },
+                "grpc_address is '::1:80'"},
+        Invalid{"a_url", [](auto* o) { o->listen.grpc_address = "http://h:80"; },
+                "grpc_address is 'http://h:80'"},
+        Invalid{"max_message", [](auto* o) { o->listen.max_message_bytes = int64_t{1} << 31; },
+                "max_message_bytes is 2147483648; expected 1 to 2147483647"},
+        Invalid{"drain", [](auto* o) { o->listen.drain = absl::Seconds(-1); },
+                "drain_seconds is -1"},
+        Invalid{"poll", [](auto* o) { o->repository_poll = absl::Seconds(-5); },
+                "repository_poll_seconds is -5"},
+        Invalid{"queue", [](auto* o) { o->training.max_queued_jobs = 0; },
+                "training.max_queued_jobs is 0"},
+        Invalid{"data", [](auto* o) { o->training.max_data_bytes = -1; },
+                "training.max_data_bytes is -1"}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(ParseAddress, SplitsHostAndPort) {
+  ASSERT_OK_AND_ASSIGN(const HostPort v4, ParseAddress("127.0.0.1:0", "a"));
+  EXPECT_EQ(v4.host, "127.0.0.1");
+  EXPECT_EQ(v4.port, 0);
+  ASSERT_OK_AND_ASSIGN(const HostPort v6, ParseAddress("[::]:8001", "a"));
+  EXPECT_EQ(v6.host, "::");
+  EXPECT_EQ(v6.port, 8001);
+}
+
+}  // namespace
+}  // namespace sigserve

@@ -1,0 +1,113 @@
+#include "server/metrics/exporter.h"
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace sigserve {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+RequestRecord Answer(absl::string_view model, absl::StatusCode code) {
+  return {.model = model,
+          .version = 3,
+          .method = "Predict",
+          .code = code,
+          .rows = 5,
+          .batch_rows = 5,
+          .computed = absl::Microseconds(20),
+          .total = absl::Microseconds(40)};
+}
+
+class ExporterTest : public testing::Test {
+ protected:
+  std::unique_ptr<MetricsExporter> exporter_ = MetricsExporter::Create("9.8.7");
+};
+
+TEST_F(ExporterTest, CountsRequestsByModelVersionMethodAndCode) {
+  exporter_->Record(Answer("m", absl::StatusCode::kOk));
+  exporter_->Record(Answer("m", absl::StatusCode::kOk));
+  exporter_->Record(Answer("m", absl::StatusCode::kInvalidArgument));
+  const std::string text = exporter_->Serialize();
+  EXPECT_THAT(
+      text,
+      HasSubstr(R"(sigserve_requests_total{code="OK",method="Predict",model="m",version="3"} 2)"));
+  EXPECT_THAT(
+      text,
+      HasSubstr(
+          R"(sigserve_requests_total{code="INVALID_ARGUMENT",method="Predict",model="m",version="3"} 1)"));
+  // Rows are those of successful answers.
+  EXPECT_THAT(text, HasSubstr(R"(sigserve_rows_total{model="m",version="3"} 10)"));
+}
+
+TEST_F(ExporterTest, TheLatencyHistogramBeginsAtTenMicroseconds) {
+  exporter_->Record(Answer("m", absl::StatusCode::kOk));
+  const std::string text = exporter_->Serialize();
+  const auto bucket = [](const char* le, int count) {
+    return std::string(R"(sigserve_request_duration_seconds_bucket{model="m",version="3",le=")") +
+           le + "\"} " + std::to_string(count) + "\n";
+  };
+  EXPECT_THAT(text, HasSubstr(bucket("1e-05", 0)));
+  EXPECT_THAT(text, HasSubstr(bucket("5e-05", 1)));
+  EXPECT_THAT(text, HasSubstr(bucket("10", 1)));
+  EXPECT_THAT(text, HasSubstr(bucket("+Inf", 1)));
+}
+
+TEST_F(ExporterTest, ARequestForNoModelHasEmptyLabels) {
+  RequestRecord record = Answer("", absl::StatusCode::kNotFound);
+  record.version = 0;
+  exporter_->Record(record);
+  EXPECT_THAT(
+      exporter_->Serialize(),
+      HasSubstr(
+          R"(sigserve_requests_total{code="NOT_FOUND",method="Predict",model="",version=""} 1)"));
+}
+
+TEST_F(ExporterTest, ShowsReadinessPerModel) {
+  exporter_->SetModelReady("m", true);
+  EXPECT_THAT(exporter_->Serialize(), HasSubstr(R"(sigserve_model_ready{model="m"} 1)"));
+  exporter_->SetModelReady("m", false);
+  EXPECT_THAT(exporter_->Serialize(), HasSubstr(R"(sigserve_model_ready{model="m"} 0)"));
+}
+
+TEST_F(ExporterTest, ShowsTheBuildAndTheProcess) {
+  const std::string text = exporter_->Serialize();
+  EXPECT_THAT(
+      text, testing::ContainsRegex(R"(sigserve_build_info\{compiler="[^"]+",version="9.8.7"\} 1)"));
+  EXPECT_THAT(text, HasSubstr("\nprocess_start_time_seconds "));
+  EXPECT_THAT(text, HasSubstr("\nprocess_cpu_seconds_total "));
+  EXPECT_THAT(text, Not(HasSubstr("\nprocess_resident_memory_bytes 0\n")));
+}
+
+TEST_F(ExporterTest, CountsEachRecordOfManyThreadsOnce) {
+  constexpr int kThreads = 8;
+  constexpr int kEach = 1000;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([this] {
+      for (int i = 0; i < kEach; ++i) {
+        exporter_->Record(Answer(i % 2 == 0 ? "a" : "b", absl::StatusCode::kOk));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const std::string text = exporter_->Serialize();
+  EXPECT_THAT(text, HasSubstr(R"(model="a",version="3"} 4000)"));
+  EXPECT_THAT(text, HasSubstr(R"(model="b",version="3"} 4000)"));
+}
+
+// Names come from directories: nothing in one can forge a line.
+TEST_F(ExporterTest, EscapesLabelValues) {
+  exporter_->SetModelReady("x\"} 1\nforged 1", true);
+  const std::string text = exporter_->Serialize();
+  EXPECT_THAT(text, HasSubstr(R"(sigserve_model_ready{model="x\"} 1\nforged 1"} 1)"));
+  EXPECT_THAT(text, Not(HasSubstr("\nforged")));
+}
+
+}  // namespace
+}  // namespace sigserve

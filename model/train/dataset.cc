@@ -53,6 +53,8 @@ Rows Gather(const Rows& from, absl::Span<const uint32_t> rows) {
   return {Gather(from.features, rows), Gather(from.labels, rows)};
 }
 
+size_t AllButOne(size_t count) { return count - std::min<size_t>(count, 1); }
+
 }  // namespace
 
 absl::Status CheckRows(const TrainSpec& spec, const Rows& rows) {
@@ -101,15 +103,21 @@ SplitRows SplitStratified(Rows rows, double fraction, uint64_t seed) {
     const float label = rows.labels.values<float>()[static_cast<size_t>(row * columns)];
     by_class[label > 0.5f ? 1 : 0].push_back(static_cast<uint32_t>(row));
   }
+  const auto share = [fraction](size_t count) {
+    return static_cast<size_t>(std::llround(fraction * static_cast<double>(count)));
+  };
+  const size_t positives = std::min(share(by_class[1].size()), AllButOne(by_class[1].size()));
+  const size_t total = share(static_cast<size_t>(rows.count()));
+  const size_t negatives =
+      std::min(total - std::min(total, positives), AllButOne(by_class[0].size()));
+  const size_t held_out[2] = {negatives, positives};
   Random random(seed, kSplitStream);
   std::vector<uint32_t> training;
   std::vector<uint32_t> validation;
-  for (std::vector<uint32_t>& members : by_class) {
+  for (size_t label = 0; label < 2; ++label) {
+    std::vector<uint32_t>& members = by_class[label];
     random.Shuffle(absl::MakeSpan(members));
-    const auto wanted =
-        static_cast<size_t>(std::llround(fraction * static_cast<double>(members.size())));
-    const size_t held_out = std::min(wanted, members.size() - std::min<size_t>(members.size(), 1));
-    const auto border = members.begin() + static_cast<ptrdiff_t>(held_out);
+    const auto border = members.begin() + static_cast<ptrdiff_t>(held_out[label]);
     validation.insert(validation.end(), members.begin(), border);
     training.insert(training.end(), border, members.end());
   }

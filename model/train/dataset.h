@@ -32,9 +32,9 @@ struct SplitRows {
   Rows validation;  // of 0 rows when the fraction is 0
 };
 
-/// Holds out `fraction` of the rows of each class of the first label, rounded to the nearest row,
-/// but never a class's last row. Who is held out depends on the seed alone; both parts keep the
-/// order of the rows.
+/// Holds out `fraction` of the rows, rounded to the nearest row, with the classes of the first
+/// label in their shares; never a class's last row. Who is held out depends on the seed alone; both
+/// parts keep the order of the rows.
 SplitRows SplitStratified(Rows rows, double fraction, uint64_t seed);
 
 }  // namespace sigserve

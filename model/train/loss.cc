@@ -8,11 +8,14 @@ namespace sigserve {
 double BceWithLogits(absl::Span<const float> logits, absl::Span<const float> labels,
                      absl::Span<const float> positive_weights, float scale,
                      absl::Span<float> gradient) {
+  // Pointers, because Debian's absl::Span checks every index.
+  const float* const all_logits = logits.data();
+  const float* const all_labels = labels.data();
   double sum = 0;
   size_t column = 0;
   for (size_t i = 0; i < logits.size(); ++i) {
-    const float x = logits[i];
-    const float y = labels[i];
+    const float x = all_logits[i];
+    const float y = all_labels[i];
     float positive = y;
     if (!positive_weights.empty()) {
       positive *= positive_weights[column];

@@ -17,12 +17,14 @@ bool IsConstant(double mean, double variance, double rows) {
 }  // namespace
 
 Standardization LearnStandardization(const Tensor& features) {
-  const absl::Span<const float> values = features.values<float>();
+  // A pointer, because Debian's absl::Span checks every index; the same below.
+  const float* const values = features.values<float>().data();
+  const auto count = static_cast<size_t>(features.elements());
   const auto columns = static_cast<size_t>(features.shape()[1]);
   const auto rows = static_cast<double>(features.shape()[0]);
   std::vector<double> mean(columns);
   std::vector<double> variance(columns);
-  for (size_t i = 0; i < values.size(); i += columns) {
+  for (size_t i = 0; i < count; i += columns) {
     for (size_t j = 0; j < columns; ++j) {
       mean[j] += values[i + j];
     }
@@ -30,7 +32,7 @@ Standardization LearnStandardization(const Tensor& features) {
   for (double& m : mean) {
     m /= rows;
   }
-  for (size_t i = 0; i < values.size(); i += columns) {
+  for (size_t i = 0; i < count; i += columns) {
     for (size_t j = 0; j < columns; ++j) {
       const double off = values[i + j] - mean[j];
       variance[j] += off * off;
@@ -47,9 +49,10 @@ Standardization LearnStandardization(const Tensor& features) {
 }
 
 void Standardize(const Standardization& standardization, Tensor& features) {
-  const absl::Span<float> values = features.mutable_values<float>();
+  float* const values = features.mutable_values<float>().data();
+  const auto count = static_cast<size_t>(features.elements());
   const size_t columns = standardization.mean.size();
-  for (size_t i = 0; i < values.size(); i += columns) {
+  for (size_t i = 0; i < count; i += columns) {
     for (size_t j = 0; j < columns; ++j) {
       values[i + j] = (values[i + j] - standardization.mean[j]) / standardization.stddev[j];
     }

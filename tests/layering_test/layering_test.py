@@ -42,7 +42,7 @@ TESTS = {
     "tests/integration": ["model", "server", "client"],
     "tests/fuzz": ["model", "server"],
     "tests/bench": ["model", "server", "client"],
-    "tests/support": ["model"],
+    "tests/support": ["model", "server"],
 }
 OTHER_TOP_LEVEL = ["proto", "tests", "deploy"]
 

@@ -59,8 +59,10 @@ class ExamplesTest(unittest.TestCase):
         sys.path.insert(0, cls.folder.name)
         from inference import grpc_service_pb2, grpc_service_pb2_grpc
         cls.pb = grpc_service_pb2
+        repository = pathlib.Path(cls.folder.name) / "repository"  # a copy: the server keeps its jobs in it
+        shutil.copytree(EXAMPLES / "repository", repository)
         cls.server = subprocess.Popen(
-            [BIN / "sigserve", f"--repository={EXAMPLES / 'repository'}", "--grpc_address=127.0.0.1:0",
+            [BIN / "sigserve", f"--repository={repository}", "--grpc_address=127.0.0.1:0",
              "--http_address=127.0.0.1:0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         cls.address = next(found[1] for line in cls.server.stdout
                            if (found := re.search(r"gRPC\D*(127\.0\.0\.1:\d+)", line)))

@@ -1,0 +1,115 @@
+#include "model/base/file.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/status_matchers.h"
+
+namespace sigserve {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::Field;
+using ::testing::HasSubstr;
+
+class FileTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "/file_test.XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    root_ = pattern;
+  }
+  void TearDown() override { EXPECT_OK(files_.RemoveAll(root_)); }
+  std::string At(const std::string& name) const { return root_ + "/" + name; }
+
+  PosixFileSystem files_;
+  std::string root_;
+};
+
+TEST_F(FileTest, WritesAndReadsBytes) {
+  const std::string bytes("a\0b\xff", 4);
+  ASSERT_OK(files_.WriteFile(At("x"), bytes));
+  ASSERT_OK_AND_ASSIGN(const std::string read, files_.ReadFile(At("x"), 4));
+  EXPECT_EQ(read, bytes);
+  ASSERT_OK(files_.WriteFile(At("x"), ""));
+  ASSERT_OK_AND_ASSIGN(const std::string empty, files_.ReadFile(At("x"), 4));
+  EXPECT_EQ(empty, "");
+}
+
+TEST_F(FileTest, RefusesWhatIsTooLarge) {
+  ASSERT_OK(files_.WriteFile(At("x"), "12345"));
+  EXPECT_THAT(files_.ReadFile(At("x"), 4),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("has 5 bytes")));
+}
+
+TEST_F(FileTest, RefusesWhatIsNoFileWithoutHanging) {
+  ASSERT_EQ(mkfifo(At("fifo").c_str(), 0600), 0);
+  ASSERT_OK(files_.MakeDirectories(At("directory")));
+  for (const std::string& path : {At("fifo"), At("directory"), std::string("/dev/zero")}) {
+    EXPECT_THAT(files_.ReadFile(path, 100),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("not a regular file")));
+  }
+}
+
+TEST_F(FileTest, ErrorsNameThePath) {
+  EXPECT_THAT(files_.ReadFile(At("none"), 1),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr(At("none"))));
+  EXPECT_THAT(files_.WriteFile(At("none/x"), ""),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr(At("none/x"))));
+  EXPECT_THAT(files_.Rename(At("none"), At("x")),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr(At("x"))));
+  EXPECT_THAT(files_.SyncDirectory(At("none")),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr(At("none"))));
+  EXPECT_THAT(files_.List(At("none")),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr(At("none"))));
+}
+
+TEST_F(FileTest, ListSaysWhatEachEntryIs) {
+  ASSERT_OK(files_.MakeDirectories(At("b/deep")));
+  ASSERT_OK(files_.WriteFile(At("a"), ""));
+  ASSERT_EQ(symlink(At("b").c_str(), At("c").c_str()), 0);
+  ASSERT_OK_AND_ASSIGN(const std::vector<DirectoryEntry> entries, files_.List(root_));
+  const auto is = [](const char* name, bool directory, bool file) {
+    return testing::AllOf(Field(&DirectoryEntry::name, name),
+                          Field(&DirectoryEntry::is_directory, directory),
+                          Field(&DirectoryEntry::is_regular_file, file));
+  };
+  EXPECT_THAT(entries,
+              ElementsAre(is("a", false, true), is("b", true, false), is("c", false, false)));
+}
+
+TEST_F(FileTest, RenameReplacesFilesNotFullDirectories) {
+  ASSERT_OK(files_.WriteFile(At("new"), "new"));
+  ASSERT_OK(files_.WriteFile(At("old"), "old"));
+  ASSERT_OK(files_.Rename(At("new"), At("old")));
+  ASSERT_OK_AND_ASSIGN(const std::string contents, files_.ReadFile(At("old"), 10));
+  EXPECT_EQ(contents, "new");
+  ASSERT_OK(files_.MakeDirectories(At("full/x")));
+  ASSERT_OK(files_.MakeDirectories(At("other")));
+  EXPECT_FALSE(files_.Rename(At("other"), At("full")).ok());
+}
+
+TEST_F(FileTest, RemoveAllFollowsNoLinks) {
+  ASSERT_OK(files_.MakeDirectories(At("kept")));
+  ASSERT_OK(files_.WriteFile(At("kept/x"), ""));
+  ASSERT_OK(files_.MakeDirectories(At("gone")));
+  ASSERT_EQ(symlink(At("kept").c_str(), At("gone/link").c_str()), 0);
+  ASSERT_OK(files_.RemoveAll(At("gone")));
+  EXPECT_OK(files_.ReadFile(At("kept/x"), 1));
+  EXPECT_FALSE(files_.List(At("gone")).ok());
+  EXPECT_OK(files_.RemoveAll(At("gone")));  // fine if it does not exist
+}
+
+TEST_F(FileTest, MakeDirectoriesAndSync) {
+  ASSERT_OK(files_.MakeDirectories(At("a/b/c")));
+  EXPECT_OK(files_.MakeDirectories(At("a/b/c")));
+  EXPECT_OK(files_.SyncDirectory(At("a/b/c")));
+}
+
+}  // namespace
+}  // namespace sigserve

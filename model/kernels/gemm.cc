@@ -24,12 +24,23 @@ constexpr size_t kBlockRows = 480;  // their share of k: at most 480 KB, within 
 
 void PackPanel(const MatrixView& w, size_t k_begin, size_t k_count, size_t column, float* to) {
   const size_t width = std::min(kPanel, w.columns - column);
-  for (size_t k = 0; k < k_count; ++k, to += kPanel) {
-    const float* from = w.data + (k_begin + k) * w.row_stride + column * w.column_stride;
-    for (size_t c = 0; c < width; ++c) {
-      to[c] = from[c * w.column_stride];
+  const float* from = w.data + k_begin * w.row_stride + column * w.column_stride;
+  if (w.column_stride == 1 && width == kPanel) {
+    for (size_t k = 0; k < k_count; ++k) {
+      std::copy_n(from + k * w.row_stride, kPanel, to + k * kPanel);
     }
-    std::fill(to + width, to + kPanel, 0.0F);
+    return;
+  }
+  if (width < kPanel) {
+    std::fill_n(to, k_count * kPanel, 0.0F);
+  }
+  // Eight rows at a time: a transposed matrix is read along its lines.
+  for (size_t k0 = 0; k0 < k_count; k0 += 8) {
+    for (size_t c = 0; c < width; ++c) {
+      for (size_t k = k0; k < std::min(k0 + 8, k_count); ++k) {
+        to[k * kPanel + c] = from[k * w.row_stride + c * w.column_stride];
+      }
+    }
   }
 }
 
@@ -232,7 +243,7 @@ void Multiply(const MatrixView& x, const float* panels, const MatrixView& w,
   s.relu = epilogue.activation == Activation::kRelu;
   for (size_t k = 0; k < std::max<size_t>(x.columns, 1); k += kBlockK) {
     s.k = std::min(kBlockK, x.columns - k);
-    s.first = k == 0;
+    s.first = k == 0 && !epilogue.accumulate;
     s.last = k + s.k == x.columns;
     for (size_t row = 0; row < x.rows; row += kBlockRows) {
       const size_t rows = std::min(kBlockRows, x.rows - row);

@@ -35,6 +35,8 @@ struct GemmEpilogue {
   /// One per output column; null for none.
   const float* bias = nullptr;
   Activation activation = Activation::kNone;
+  /// Start each chain from what the output holds instead of 0.
+  bool accumulate = false;
 };
 
 /// Floats that PackWeights() writes.

@@ -2,7 +2,6 @@
 
 #include "model/ops/broadcast.h"
 #include "model/ops/makers.h"
-#include "model/ops/matrix_gradient.h"
 #include "model/ops/weights.h"
 
 namespace sigserve {
@@ -61,24 +60,12 @@ class MatMulOp final : public Op {
     const float* a = in[0].values<float>().data();
     const float* b = in[1].values<float>().data();
     float* y = out[0].values<float>().data();
-    if (s.b_batch.rank() == 0 && in[1].shape().rank() == 2) {
-      // One matrix on the right: all rows on the left are one batch.
-      const auto x = kernels::MatrixView::RowMajor(
-          a, static_cast<size_t>(s.m * s.a_batch.elements()), static_cast<size_t>(s.k));
-      weights_.Multiply(x, in[1], {}, y);
+    if (in[1].shape().rank() == 2) {  // one matrix on the right: all rows on the left are one batch
+      weights_.Multiply(Matrix(a, s.m * s.a_batch.elements(), s.k), in[1], {}, y);
       return;
     }
-    const BroadcastRuns runs(s.a_batch, s.b_batch);
-    runs.ForEach([&](int64_t ia, int64_t ib, int64_t io) {
-      for (int64_t i = 0; i < runs.length(); ++i) {
-        const auto x =
-            kernels::MatrixView::RowMajor(a + (ia + (runs.a_repeats() ? 0 : i)) * s.m * s.k,
-                                          static_cast<size_t>(s.m), static_cast<size_t>(s.k));
-        const auto w =
-            kernels::MatrixView::RowMajor(b + (ib + (runs.b_repeats() ? 0 : i)) * s.k * s.n,
-                                          static_cast<size_t>(s.k), static_cast<size_t>(s.n));
-        kernels::Gemm(x, w, {}, y + (io + i) * s.m * s.n);
-      }
+    ForEachProduct(s, [&](int64_t a_at, int64_t b_at, int64_t y_at) {
+      kernels::Gemm(Matrix(a + a_at, s.m, s.k), Matrix(b + b_at, s.k, s.n), {}, y + y_at);
     });
   }
 
@@ -91,25 +78,38 @@ class MatMulOp final : public Op {
     const float* a = in[0].values<float>().data();
     const float* b = in[1].values<float>().data();
     const float* dy = grad_out[0].values<float>().data();
-    const BroadcastRuns runs(s.a_batch, s.b_batch);
-    runs.ForEach([&](int64_t ia, int64_t ib, int64_t io) {
-      for (int64_t i = 0; i < runs.length(); ++i) {
-        const int64_t a_at = (ia + (runs.a_repeats() ? 0 : i)) * s.m * s.k;
-        const int64_t b_at = (ib + (runs.b_repeats() ? 0 : i)) * s.k * s.n;
-        const ConstMatrix y(dy + (io + i) * s.m * s.n, s.m, s.n);
-        if (grad_in[0].present()) {
-          AddProduct(y, 1, false, ConstMatrix(b + b_at, s.k, s.n), true, false,
-                     Matrix(grad_in[0].values<float>().data() + a_at, s.m, s.k));
-        }
-        if (grad_in[1].present()) {
-          AddProduct(ConstMatrix(a + a_at, s.m, s.k), 1, true, y, false, false,
-                     Matrix(grad_in[1].values<float>().data() + b_at, s.k, s.n));
-        }
+    const kernels::GemmEpilogue add{nullptr, kernels::Activation::kNone, true};
+    ForEachProduct(s, [&](int64_t a_at, int64_t b_at, int64_t y_at) {
+      const auto y = Matrix(dy + y_at, s.m, s.n);
+      if (grad_in[0].present()) {
+        kernels::Gemm(y, Matrix(b + b_at, s.k, s.n).Transposed(), add,
+                      grad_in[0].values<float>().data() + a_at);
+      }
+      if (grad_in[1].present()) {
+        kernels::Gemm(Matrix(a + a_at, s.m, s.k).Transposed(), y, add,
+                      grad_in[1].values<float>().data() + b_at);
       }
     });
   }
 
  private:
+  static kernels::MatrixView Matrix(const float* data, int64_t rows, int64_t columns) {
+    return kernels::MatrixView::RowMajor(data, static_cast<size_t>(rows),
+                                         static_cast<size_t>(columns));
+  }
+
+  // Calls f(offset in a, offset in b, offset in the product) for each pair of matrices.
+  template <typename F>
+  static void ForEachProduct(const MatMulShapes& s, F f) {
+    const BroadcastRuns runs(s.a_batch, s.b_batch);
+    runs.ForEach([&](int64_t ia, int64_t ib, int64_t iy) {
+      for (int64_t i = 0; i < runs.length(); ++i) {
+        f((ia + (runs.a_repeats() ? 0 : i)) * s.m * s.k,
+          (ib + (runs.b_repeats() ? 0 : i)) * s.k * s.n, (iy + i) * s.m * s.n);
+      }
+    });
+  }
+
   const Weights weights_;
 };
 

@@ -162,6 +162,22 @@ TEST(Gemm, ARowIsTheSameAloneAndAtAnyPlaceOfABatch) {
   });
 }
 
+TEST(Gemm, CanAddToTheOutput) {
+  const std::vector<float> x = Numbers(5 * 300, 6);
+  const std::vector<float> w = Numbers(300 * 34, 7);
+  ForEachTarget([&](int64_t) {
+    // The second half of k on top of the first is the whole.
+    std::vector<float> whole(5 * 34);
+    std::vector<float> halves(5 * 34);
+    const GemmEpilogue add{nullptr, Activation::kNone, true};
+    Gemm({x.data(), 5, 300, 300, 1}, {w.data(), 300, 34, 34, 1}, {}, whole.data());
+    Gemm({x.data(), 5, 150, 300, 1}, {w.data(), 150, 34, 34, 1}, {}, halves.data());
+    Gemm({x.data() + 150, 5, 150, 300, 1}, {w.data() + 150 * 34, 150, 34, 34, 1}, add,
+         halves.data());
+    EXPECT_TRUE(SameBits(whole, halves));
+  });
+}
+
 // A bad row must not leak into its neighbours, nor be hidden.
 TEST(Gemm, NotANumberStaysInItsRow) {
   constexpr size_t kRows = 14;

@@ -9,7 +9,7 @@ import argparse
 import pathlib
 import shutil
 
-ENTRIES = """linear_3_2_sigmoid linear_3_2_nobias linear_1d_input mlp_64_128_2 mlp_multilabel sigmoid_0d sigmoid_1d
+ENTRIES = """linear_3_2_sigmoid linear_3_2_nobias linear_1d_input mlp_64_128_2 sigmoid_0d sigmoid_1d
 sigmoid_2d sigmoid_3d sigmoid_empty sigmoid_special act_relu act_tanh logreg_mm sk_bc_lr_onnxml sk_bc_lr_gemm
 sk_digits_ovr_onnxml sk_digits_softmax_onnxml sk_bc_mlp""".split()
 

@@ -20,7 +20,7 @@ struct OpRunner {
   std::vector<bool> constant;
 
   OpRunner(absl::string_view type, int opset, absl::string_view domain = "") {
-    node.name = "n";
+    node.name = std::string(1, 'n');
     node.domain = std::string(domain);
     node.op_type = std::string(type);
     node.opset = opset;

@@ -71,7 +71,11 @@ absl::StatusOr<std::shared_ptr<const Executable>> Executable::Compile(const Grap
 
   const Probes probes = ProbeShapes(program);
   const bool only_batch_is_free = OnlyBatchIsFree(prepared);
-  if (probes.types.empty() && (only_batch_is_free || IsFixed(prepared))) return probes.last_error;
+  // What fails at our guesses of open sizes may work at the request's; what we lack, we lack.
+  if (probes.types.empty() &&
+      (only_batch_is_free || IsFixed(prepared) || absl::IsUnimplemented(probes.last_error))) {
+    return probes.last_error;
+  }
   if (only_batch_is_free && probes.all_worked) {
     impl->family = BatchFamily(probes.sizes, probes.types);
   }

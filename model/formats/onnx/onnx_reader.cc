@@ -301,13 +301,26 @@ absl::Status Reader::ReadOutputs(const onnx::GraphProto& graph) {
                                                      " outputs, at most ", kMaxInterface));
   }
   absl::flat_hash_set<std::string> names;
+  std::string strings;
+  int kept = 0;
   for (const onnx::ValueInfoProto& output : graph.output()) {
     SIGSERVE_RETURN_IF_ERROR(CheckName(output.name(), "output"));
     if (!names.insert(output.name()).second) {
       return absl::InvalidArgumentError(
           absl::StrCat("ONNX_DUP: output ", Shown(output.name()), " is given twice"));
     }
+    const int type = output.type().tensor_type().elem_type();
+    if (type == onnx::TensorProto::STRING) {
+      strings = output.name();
+      continue;
+    }
     builder_.AddOutput(builder_.ValueNamed(output.name()));
+    ++kept;
+  }
+  if (kept == 0 && !strings.empty()) {
+    return Unsupported(
+        "ONNX_DTYPE",
+        absl::StrCat("output ", Shown(strings), " is STRING and the only one; numbers are needed"));
   }
   return absl::OkStatus();
 }

@@ -1,6 +1,11 @@
 // ONNX files in. Reads ModelProto (ir_version 3 to 10; ai.onnx opset 7 to 21, ai.onnx.ml 1 to 3)
 // into a Graph, checking everything before it allocates: files come from users. Source:
 // onnx/onnx.proto (ONNX 1.12) and docs/IR.md.
+//
+// What becomes something else: Constant nodes and initializers are constants (FLOAT16 and BFLOAT16
+// as FLOAT32); ZipMap passes its scores through; outputs of strings (scikit-learn's class names)
+// are left out, and the names end up in the signature's labels. Not supported: data in other files,
+// sparse tensors, functions, subgraphs. Limits: 2 GiB, 100,000 nodes, 1,024 inputs and outputs.
 #pragma once
 
 #include "absl/status/statusor.h"
@@ -11,7 +16,7 @@ namespace sigserve {
 
 /// `bytes`: the whole file. INVALID_ARGUMENT (garbage, truncated, inconsistent) and UNIMPLEMENTED
 /// (an operator, dtype or version we lack) say which node, initializer or field. Messages start
-/// with a stable token, e.g. "ONNX_PARSE: ".
+/// with a stable token, e.g. "ONNX_PARSE: ". NaN or infinity in a weight: MODEL_NONFINITE.
 absl::StatusOr<Graph> ReadOnnx(absl::string_view bytes);
 
 }  // namespace sigserve

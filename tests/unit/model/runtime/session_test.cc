@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
+#include <new>
 #include <numeric>
 #include <random>
 #include <string>
@@ -11,6 +13,31 @@
 
 #include "model/tensor/tensor.h"
 #include "tests/support/status_matchers.h"
+
+namespace {
+thread_local int64_t allocations = 0;
+}  // namespace
+
+// Counts what this test binary allocates, by thread. Not inlined, or g++ takes new and free for a
+// mismatch.
+#define SIGSERVE_NOINLINE __attribute__((noinline))
+SIGSERVE_NOINLINE void* operator new(size_t size) {
+  ++allocations;
+  void* p = std::malloc(size == 0 ? 1 : size);
+  if (p == nullptr) throw std::bad_alloc();
+  return p;
+}
+SIGSERVE_NOINLINE void* operator new(size_t size, std::align_val_t alignment) {
+  ++allocations;
+  const auto to = static_cast<size_t>(alignment);
+  void* p = std::aligned_alloc(to, (size + to - 1) / to * to);
+  if (p == nullptr) throw std::bad_alloc();
+  return p;
+}
+SIGSERVE_NOINLINE void operator delete(void* p) noexcept { std::free(p); }
+SIGSERVE_NOINLINE void operator delete(void* p, size_t) noexcept { std::free(p); }
+SIGSERVE_NOINLINE void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+SIGSERVE_NOINLINE void operator delete(void* p, size_t, std::align_val_t) noexcept { std::free(p); }
 
 namespace sigserve {
 namespace {
@@ -148,6 +175,21 @@ TEST(Session, MemoryStaysAtTheLargestBatch) {
   const size_t bytes = session.memory_bytes();
   for (const int64_t rows : {1, 3, 64, 17, 2}) ASSERT_OK(session.Run({Rows(x, 0, rows)}));
   EXPECT_EQ(session.memory_bytes(), bytes);
+}
+
+TEST(Session, AllocatesNothingOnceItHasSeenABatch) {
+  Session session(Mlp());
+  const Tensor x = Random(Shape{64, 7}, 24);
+  std::vector<TensorView> batches;
+  for (const int64_t rows : {64, 1, 3, 17, 2}) batches.push_back(Rows(x, 0, rows));
+  for (const TensorView& batch : batches) ASSERT_OK(session.Run({batch}));
+  const int64_t before = allocations;
+  bool ok = true;
+  for (const TensorView& batch : batches) {
+    ok = ok && session.Run({batch}).ok() && session.output(0).present();
+  }
+  EXPECT_EQ(allocations - before, 0);
+  EXPECT_TRUE(ok);
 }
 
 TEST(Session, NoRowsGiveNoAnswers) {

@@ -118,6 +118,49 @@ TEST(ReadOnnx, ZipMapLeavesTheScores) {
   EXPECT_EQ(executable->signature().outputs[0].link, Link::kSigmoid);
 }
 
+TEST(ReadOnnx, ClassNamesBecomeLabels) {
+  onnx::ModelProto model = LogisticModel();
+  onnx::OperatorSetIdProto& ml = *model.add_opset_import();
+  ml.set_domain("ai.onnx.ml");
+  ml.set_version(1);
+  onnx::GraphProto& graph = *model.mutable_graph();
+  graph.clear_node();
+  graph.clear_initializer();
+  onnx::NodeProto& node = AddNode(model, "LinearClassifier", {"x"}, {"label", "y"});
+  node.set_domain("ai.onnx.ml");
+  const auto attribute = [&](const char* name, AttributeProto::AttributeType type) -> auto& {
+    AttributeProto& a = *node.add_attribute();
+    a.set_name(name);
+    a.set_type(type);
+    return a;
+  };
+  AttributeProto& coefficients = attribute("coefficients", AttributeProto::FLOATS);
+  for (const float w : {-1.0F, -2.0F, 1.0F, 2.0F}) coefficients.add_floats(w);
+  AttributeProto& intercepts = attribute("intercepts", AttributeProto::FLOATS);
+  intercepts.add_floats(-0.5F);
+  intercepts.add_floats(0.5F);
+  AttributeProto& names = attribute("classlabels_strings", AttributeProto::STRINGS);
+  names.add_strings("benign");
+  names.add_strings("malignant");
+  attribute("post_transform", AttributeProto::STRING).set_s("LOGISTIC");
+  onnx::ValueInfoProto& label = *graph.add_output();
+  label.set_name("label");
+  label.mutable_type()->mutable_tensor_type()->set_elem_type(TensorProto::STRING);
+  ASSERT_OK_AND_ASSIGN(const Graph read, ReadOnnx(model.SerializeAsString()));
+  ASSERT_OK_AND_ASSIGN(auto executable, Executable::Compile(read));
+  ASSERT_EQ(executable->signature().outputs.size(), 1U);
+  const OutputSignature& output = executable->signature().outputs[0];
+  EXPECT_EQ(output.name, "y");
+  EXPECT_THAT(output.labels, ElementsAre("benign", "malignant"));
+  EXPECT_EQ(output.link, Link::kSigmoid);
+  EXPECT_TRUE(output.has_logits);
+  EXPECT_TRUE(executable->signature().batchable);
+
+  graph.mutable_output()->DeleteSubrange(0, 1);
+  EXPECT_THAT(ReadOnnx(model.SerializeAsString()),
+              StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("output 'label'")));
+}
+
 TEST(ReadOnnx, UnknownSizesAndRanks) {
   onnx::ModelProto model = LogisticModel();
   onnx::TypeProto::Tensor& type =

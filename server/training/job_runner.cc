@@ -21,7 +21,6 @@ namespace sigserve {
 namespace {
 
 constexpr int kLowestPriority = 19;
-constexpr absl::string_view kProducerVersion = "0.1.0";
 constexpr absl::string_view kShuttingDown = "the server is shutting down";
 
 // On Linux a thread has a nice value of its own, and threads it starts inherit it.
@@ -59,11 +58,13 @@ absl::Status Check(JobRequest* request) {
 absl::StatusOr<std::unique_ptr<JobRunner>> JobRunner::Create(const TrainingOptions& options,
                                                              JobRunnerParts parts) {
   if (!parts.write_model) {
-    parts.write_model = [](const Graph& graph) { return WriteOnnx(graph, kProducerVersion); };
+    parts.write_model = [](const Graph& graph) { return WriteOnnx(graph, SIGSERVE_VERSION); };
   }
   SIGSERVE_ASSIGN_OR_RETURN(
       std::unique_ptr<JobStore> store,
       JobStore::Open(parts.files, parts.repository->root(), parts.clock->Now()));
+  const absl::Status cleaned = parts.repository->RemoveLeftovers();
+  if (!cleaned.ok()) SIGSERVE_LOG(kWarning, "repository: ", cleaned.message());
   std::unique_ptr<JobRunner> runner(new JobRunner(options, std::move(parts), std::move(store)));
   runner->ForgetOldJobs();
   {
@@ -186,7 +187,7 @@ absl::StatusOr<JobStatus> JobRunner::Cancel(absl::string_view id) {
   return StatusOf(*job);
 }
 
-void JobRunner::Stop() {
+void JobRunner::Stop(absl::Duration patience) {
   std::deque<JobPtr> waiting;
   {
     absl::MutexLock lock(&mutex_);
@@ -195,6 +196,10 @@ void JobRunner::Stop() {
     if (running_ != nullptr) running_->cancelled = true;
   }
   for (const JobPtr& job : waiting) End(job, JobState::kCancelled, kShuttingDown);
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!mutex_.AwaitWithTimeout(absl::Condition(this, &JobRunner::IsIdle), patience)) return;
+  }
   absl::MutexLock lock(&join_mutex_);
   if (thread_.joinable()) thread_.join();
 }

@@ -23,6 +23,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "model/base/clock.h"
 #include "model/base/file.h"
 #include "model/graph/graph.h"
@@ -55,12 +56,12 @@ class JobRunner {
   static constexpr size_t kMaxJobs = 1000;
   static constexpr size_t kMaxEventLogs = 16;
 
-  /// Starts the thread. `max_data_bytes` also bounds all uploads and unfinished jobs together.
-  /// FAILED_PRECONDITION when the repository is not writable: then there is no
-  /// training.
+  /// Removes what a dead process left half published, and starts the thread. `max_data_bytes` also
+  /// bounds all uploads and unfinished jobs together. FAILED_PRECONDITION when the repository is
+  /// not writable: then there is no training.
   static absl::StatusOr<std::unique_ptr<JobRunner>> Create(const TrainingOptions& options,
                                                            JobRunnerParts parts);
-  /// Stops.
+  /// Stops, however long the running batch takes.
   ~JobRunner();
   JobRunner(const JobRunner&) = delete;
   JobRunner& operator=(const JobRunner&) = delete;
@@ -85,9 +86,9 @@ class JobRunner {
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   /// Cancels every job ("the server is shutting down") and ends the thread: call it when the server
-  /// begins to drain, so that watchers get their last event. Waits for the running batch. Again is
-  /// fine.
-  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
+  /// begins to drain, so that watchers get their last event. Waits at most `patience` for the
+  /// running batch; a job that is left behind is FAILED at the next start. Again is fine.
+  void Stop(absl::Duration patience = absl::InfiniteDuration()) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   // Guarded by mutex_: status, events. The request belongs to whoever took the job from the queue.
@@ -107,6 +108,7 @@ class JobRunner {
 
   JobRunner(const TrainingOptions& options, JobRunnerParts parts, std::unique_ptr<JobStore> store);
   absl::StatusOr<JobPtr> FindJob(absl::string_view id) const ABSL_LOCKS_EXCLUDED(mutex_);
+  bool IsIdle() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return running_ == nullptr; }
   bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return stopping_ || !queue_.empty(); }
 
   void Loop() ABSL_LOCKS_EXCLUDED(mutex_);

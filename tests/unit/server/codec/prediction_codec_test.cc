@@ -98,7 +98,7 @@ TEST(DecodePredictInputsTest, BadInputsSayWhatWasSentAndWhatIsExpected) {
       {"inputs { name: 'x' shape: [2147483648, 3] data: '0' }",
        "got 1 bytes, expected 25769803776"},
       {"inputs { name: 'x' shape: [0, 3] }", "'x' is empty: its shape [0,3]"},
-      {"inputs { name: 'x' shape: [9223372036854775807, 0] }", "holds no elements"},
+      {"inputs { name: 'x' shape: [9223372036854775807, 0] }", "larger than any memory"},
       {"inputs { name: 'x' dtype: DATA_TYPE_FLOAT64 shape: [1, 3] float_values: [1, 2, 3] }",
        "'x' is FLOAT64, but float_values are FLOAT32"},
       {"inputs { name: 'x' shape: [1, 3] int64_values: [1, 2, 3] }",

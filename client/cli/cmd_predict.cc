@@ -97,9 +97,9 @@ ExitCode Run(Context& context, const Flags& flags) {
 void AddPredictCommand(CLI::App* app, Context* context) {
   CLI::App* verb = AddVerb(
       app, "predict", "Predict rows and print their probabilities",
-      "  sigctl predict breast_cancer --input heldout.csv --label-column malignant --limit 5\n"
-      "  sigctl predict linear --row \"0.5,-0.2,3.0\" --logits\n"
-      "  cat rows.json | sigctl predict linear --input - --output csv\n"
+      "  sigctl predict breast_cancer --input test.csv --label-column label --limit 5\n"
+      "  sigctl predict linear_3_2 --row \"0.5,-0.2,3.0\" --logits\n"
+      "  cat rows.json | sigctl predict linear_3_2 --input - --output csv\n"
       "\n"
       "JSON is [[...], ...], {\"input\": [[...]]} or {\"inputs\": {name: [[...]]}}; .npy is\n"
       "float32, float64 or int64. With --label-column the accuracy is printed, too.");
@@ -108,7 +108,7 @@ void AddPredictCommand(CLI::App* app, Context* context) {
   verb->add_option("--input,-i", flags->input.path, "CSV, JSON or .npy file; - is standard input");
   verb->add_option("--row", flags->input.rows, "One row, \"0.5,-0.2,3.0\"; may be repeated")
       ->type_name("VALUES")
-      ->take_all();
+      ->allow_extra_args(false);
   const std::map<std::string, InputFormat> formats = {
       {"csv", InputFormat::kCsv}, {"json", InputFormat::kJson}, {"npy", InputFormat::kNpy}};
   verb->add_option("--format", flags->input.format,
@@ -120,6 +120,7 @@ void AddPredictCommand(CLI::App* app, Context* context) {
                    "Column of the true label (name, or number from 1): no feature, but printed\n"
                    "beside the prediction; several for several labels: a,b")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->type_name("NAME");
   verb->add_flag("--logits", flags->want.logits, "Also the inputs of the final sigmoid");
   verb->add_flag("--log-probabilities", flags->want.log_probabilities, "Also log(p), exact");

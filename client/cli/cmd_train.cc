@@ -52,7 +52,7 @@ client::TrainSpec ToSpec(const Flags& flags) {
 
 /// After Ctrl-C.
 ExitCode Cancel(Context& context, client::Client& client, const std::string& job_id) {
-  context.err() << "sigctl: interrupted; cancelling " << job_id << "\n";
+  context.err() << "sigctl: interrupted; cancelling " << job_id << ", which will publish nothing\n";
   const auto job = client.CancelJob(job_id);
   if (!job.ok()) return context.ServerError(job.status());
   WriteJob(*job, context.options.output, context.out());
@@ -124,7 +124,7 @@ void AddScheduleOptions(CLI::App* verb, client::Schedule* schedule) {
 void AddTrainCommand(CLI::App* app, Context* context) {
   CLI::App* verb = AddVerb(
       app, "train", "Train a classifier from a CSV and publish it as a new version",
-      "  sigctl train breast_cancer --data train.csv --label-column malignant \\\n"
+      "  sigctl train breast_cancer --data train.csv --label-column label \\\n"
       "      --hidden 32 --epochs 60 --batch-size 32 --learning-rate 0.01 --validation 0.2\n"
       "\n"
       "Labels are 0 or 1. Ctrl-C cancels the job; exit code 1 then, and if it fails.");
@@ -138,10 +138,12 @@ void AddTrainCommand(CLI::App* app, Context* context) {
                    "The label's column (name, or number from 1); several for several labels: a,b")
       ->required()
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->type_name("NAME");
   verb->add_option("--hidden", flags->spec.hidden_units,
                    "Units of each hidden layer: 128,64; none for logistic regression")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->check(CLI::PositiveNumber.description(""))
       ->type_name("UNITS");
   const std::map<std::string, client::Activation> activations = {

@@ -25,8 +25,9 @@ absl::StatusOr<int64_t> ElementCount(const std::vector<int64_t>& shape) {
 
 bool ParseNumber(absl::string_view text, double* value) {
   text = absl::StripAsciiWhitespace(text);
-  if (!text.empty() && text.front() == '+') text.remove_prefix(1);
-  if (text.empty() || text.front() == '+') return false;
+  const bool plus = !text.empty() && text.front() == '+';
+  if (plus) text.remove_prefix(1);
+  if (text.empty() || text.front() == '+' || (plus && text.front() == '-')) return false;
   const char* const end = text.data() + text.size();
   const auto [stopped, error] = std::from_chars(text.data(), end, *value);
   // from_chars would also take "nan(payload)".

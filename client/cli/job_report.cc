@@ -75,9 +75,8 @@ std::string Headline(const Job& job) {
 
 void WriteText(const Job& job, std::ostream& out) {
   out << job.job_id << ": " << Headline(job) << "\n";
-  Grid grid{.names = {"", ""}, .rows = {}};
-  const auto add = [&grid](const char* name, std::string value) {
-    grid.rows.push_back({absl::StrCat("  ", name), std::move(value)});
+  const auto add = [&out](const char* name, const std::string& value) {
+    out << absl::StrFormat("  %-19s  %s\n", name, value);
   };
   add("rows", absl::StrCat(job.training_rows, " training, ", job.validation_rows, " validation"));
   add("seed", absl::StrCat(job.seed));
@@ -89,9 +88,6 @@ void WriteText(const Job& job, std::ostream& out) {
       add("validation ROC-AUC", Number(job.last_epoch->validation_roc_auc, "- (one class only)"));
     }
   }
-  grid.names = grid.rows.front();
-  grid.rows.erase(grid.rows.begin());
-  WriteTable(grid, out);
 }
 
 }  // namespace

@@ -28,8 +28,8 @@ absl::Status Flatten(const json& node, size_t depth, const std::string& path, In
       return Error(path, absl::StrCat("a number is expected, not ", node.type_name()));
     }
     const double value = node.is_boolean() ? (node.get<bool>() ? 1.0 : 0.0) : node.get<double>();
-    if (node.is_number_integer() && std::abs(value) > kExactInteger) {
-      return Error(path, "an integer beyond 2^53 is not exact");
+    if (node.is_number_integer() && std::abs(value) >= kExactInteger) {
+      return Error(path, "an integer of 2^53 or more is not exact");
     }
     array->values.push_back(value);
     return absl::OkStatus();

@@ -250,7 +250,7 @@ void PredictionReport::WriteJson(int64_t count, std::ostream& out) const {
                               {"batch_rows", timing.batch_rows}});
   }
   // Names may come from files in any encoding: replace what is no UTF-8 instead of throwing.
-  out << root.dump(2, ' ', false, ordered_json::error_handler_t::replace) << "\n";
+  out << root.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << "\n";
 }
 
 }  // namespace sigserve::cli

@@ -3,13 +3,14 @@
 #   --fast   the tests alone: no clang build, clang-format or clang-tidy
 # Exit 0 = all passed. The last output is ctest's summary; the static checks report before it.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+self=$(realpath "${BASH_SOURCE[0]}")
+cd "$(dirname "$self")/.."
 
 fast=false
 for argument in "$@"; do
   case $argument in
     --fast) fast=true ;;
-    --help | -h) sed -n '2,4s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    --help | -h) sed -n '2,4s/^# \{0,1\}//p' "$self"; exit 0 ;;
     *) echo "tests/run.sh: unknown argument '$argument' (--help)" >&2; exit 2 ;;
   esac
 done
@@ -45,7 +46,7 @@ if ! $fast; then
 else
   deploy/install_packages.sh build test
 fi
-step "build" build_release
+build_release || { echo "FAILED: the build ${failed[*]}"; exit 1; }
 [[ ${#failed[@]} -eq 0 ]] || echo "FAILED before the tests: ${failed[*]}"
 status=0
 ctest --preset release -j "$(nproc)" || status=$?

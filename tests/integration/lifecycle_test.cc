@@ -1,0 +1,289 @@
+// A whole server from start to stop: what it says, what it survives, what it tells probes.
+#include <grpcpp/grpcpp.h>
+#include <signal.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/client.h"
+#include "gmock/gmock.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "gtest/gtest.h"
+#include "sigserve/v1/prediction.grpc.pb.h"
+#include "tests/integration/server_fixture.h"
+#include "tests/support/status_matchers.h"
+
+namespace sigserve {
+namespace {
+
+using client::Client;
+using client::Health;
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing_support::HttpGet;
+using testing_support::RunSigserve;
+using testing_support::ServerProcess;
+using testing_support::TempRepository;
+
+const std::vector<float> kRow = {0.5F, -0.2F, 3.0F};  // for linear_3_2
+
+class LifecycleTest : public testing::Test {
+ protected:
+  // Starts a server over repository_; false when it did not start (the test has failed then).
+  bool Start(const std::vector<std::string>& arguments = {}) {
+    server_ = ServerProcess::Start(repository_.path(), arguments);
+    if (server_ == nullptr) return false;
+    auto client = Client::Create(server_->grpc_address());
+    EXPECT_OK(client);
+    client_ = std::move(*client);
+    return true;
+  }
+  std::shared_ptr<grpc::Channel> Channel() const {
+    return grpc::CreateChannel(server_->grpc_address(), grpc::InsecureChannelCredentials());
+  }
+  absl::Status Predict(const std::string& model, const std::vector<float>& row) {
+    return client_->Predict({.name = model}, row, static_cast<int64_t>(row.size())).status();
+  }
+
+  TempRepository repository_;
+  std::unique_ptr<ServerProcess> server_;
+  std::unique_ptr<Client> client_;
+};
+
+TEST_F(LifecycleTest, SaysWhereItListensAndWhatItServes) {
+  repository_.AddExample("linear_3_2");
+  repository_.AddExample("breast_cancer");
+  repository_.AddModel("broken", 1, "garbage");
+  ASSERT_TRUE(Start());
+  EXPECT_THAT(server_->announcement(),
+              testing::MatchesRegex(absl::StrCat(
+                  "sigserve [0-9.]+: gRPC on 127.0.0.1:[1-9][0-9]*, HTTP on 127.0.0.1:[1-9][0-9]*, "
+                  "repository ",
+                  repository_.path(), " \\(2 models ready, 1 failed\\)")));
+  EXPECT_EQ(server_->Stop(), 0);
+}
+
+TEST_F(LifecycleTest, AnEmptyRepositoryIsServed) {
+  ASSERT_TRUE(Start());
+  EXPECT_EQ(HttpGet(server_->http_address(), "/readyz").code, 200);
+  EXPECT_THAT(Predict("m", {1}), StatusIs(absl::StatusCode::kNotFound, HasSubstr("'m'")));
+  EXPECT_EQ(server_->Stop(), 0);
+}
+
+TEST_F(LifecycleTest, HealthAnswersForTheServerAndForEachModel) {
+  repository_.AddExample("linear_3_2");
+  repository_.AddModel("broken", 1, "garbage");
+  ASSERT_TRUE(Start());
+  for (const char* serving :
+       {"", "linear_3_2", "sigserve.v1.PredictionService", "inference.GRPCInferenceService"}) {
+    const auto health = client_->CheckHealth(serving);
+    ASSERT_OK(health) << serving;
+    EXPECT_EQ(*health, Health::kServing) << serving;
+  }
+  ASSERT_OK_AND_ASSIGN(const Health broken, client_->CheckHealth("broken"));
+  EXPECT_EQ(broken, Health::kNotServing);
+  EXPECT_THAT(client_->CheckHealth("nobody"), StatusIs(absl::StatusCode::kNotFound, testing::_));
+}
+
+TEST_F(LifecycleTest, HealthWatchTellsOfTheDrain) {
+  repository_.AddExample("linear_3_2");
+  ASSERT_TRUE(Start());
+  const auto stub = grpc::health::v1::Health::NewStub(Channel());
+  grpc::ClientContext context;
+  HealthCheckRequest request;
+  request.set_service("linear_3_2");
+  const auto reader = stub->Watch(&context, request);
+  HealthCheckResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+  server_->Signal(SIGTERM);
+  ASSERT_TRUE(reader->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+  context.TryCancel();
+  EXPECT_EQ(server_->Wait(), 0);
+}
+
+TEST_F(LifecycleTest, NewVersionsEnterOnRequest) {
+  ASSERT_TRUE(Start());
+  repository_.AddExample("linear_3_2");
+  EXPECT_THAT(Predict("linear_3_2", kRow), StatusIs(absl::StatusCode::kNotFound, testing::_));
+  ASSERT_OK(client_->Reload(""));
+  EXPECT_OK(Predict("linear_3_2", kRow));
+  ASSERT_OK_AND_ASSIGN(const Health health, client_->CheckHealth("linear_3_2"));
+  EXPECT_EQ(health, Health::kServing);
+  repository_.AddModel("linear_3_2", 2, TempRepository::ExampleBytes("linear_3_2"));
+  ASSERT_OK(client_->Reload("linear_3_2"));
+  ASSERT_OK_AND_ASSIGN(const client::Prediction answer,
+                       client_->Predict({.name = "linear_3_2"}, kRow, 3));
+  EXPECT_EQ(answer.model_version, 2);
+}
+
+TEST_F(LifecycleTest, BadModelsLeaveTheOthersReady) {
+  repository_.AddExample("linear_3_2");
+  const std::string bytes = TempRepository::ExampleBytes("linear_3_2");
+  repository_.AddModel("garbage", 1, "this is no model");
+  repository_.AddModel("truncated", 1, bytes.substr(0, bytes.size() / 2));
+  repository_.AddModel("empty", 1, "");
+  std::string unknown = bytes;  // the same length, so that the file stays well-formed
+  const size_t at = unknown.find("\x22\x04Gemm");  // NodeProto.op_type
+  ASSERT_NE(at, std::string::npos);
+  unknown.replace(at + 2, 4, "Gomm");
+  repository_.AddModel("unknown_op", 1, unknown);
+  repository_.AddExample("breast_cancer");
+  repository_.AddConfig("breast_cancer", "max_batch: 8\n");
+  ASSERT_TRUE(Start());
+
+  EXPECT_OK(Predict("linear_3_2", kRow));
+  ASSERT_OK_AND_ASSIGN(const std::vector<client::ModelVersion> models, client_->ListModels());
+  std::string reasons;
+  for (const client::ModelVersion& model : models) {
+    if (model.state == client::ModelState::kFailed) {
+      absl::StrAppend(&reasons, model.name, ": ", model.reason, "\n");
+    }
+  }
+  EXPECT_THAT(reasons, HasSubstr("garbage: "));
+  EXPECT_THAT(reasons, HasSubstr("truncated: "));
+  EXPECT_THAT(reasons, HasSubstr("empty: "));
+  EXPECT_THAT(reasons, HasSubstr("Gomm"));
+  EXPECT_THAT(reasons, AllOf(HasSubstr("breast_cancer: config.pbtxt:1"), HasSubstr("max_batch")));
+  EXPECT_THAT(reasons, Not(HasSubstr("linear_3_2")));
+  EXPECT_THAT(Predict("unknown_op", kRow),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("Gomm")));
+}
+
+TEST_F(LifecycleTest, MetricsCountTheCalls) {
+  repository_.AddExample("linear_3_2");
+  ASSERT_TRUE(Start());
+  EXPECT_OK(Predict("linear_3_2", kRow));
+  EXPECT_OK(Predict("linear_3_2", kRow));
+  EXPECT_FALSE(Predict("linear_3_2", {1}).ok());
+  EXPECT_FALSE(Predict("made_up_by_a_client", kRow).ok());
+  const auto metrics = HttpGet(server_->http_address(), "/metrics");
+  EXPECT_EQ(metrics.code, 200);
+  EXPECT_THAT(metrics.body,
+              HasSubstr("sigserve_requests_total{code=\"OK\",method=\"Predict\",model="
+                        "\"linear_3_2\",version=\"1\"} 2"));
+  EXPECT_THAT(metrics.body, HasSubstr("code=\"INVALID_ARGUMENT\",method=\"Predict\",model="
+                                      "\"linear_3_2\""));
+  EXPECT_THAT(metrics.body, HasSubstr("code=\"NOT_FOUND\",method=\"Predict\",model=\"\""));
+  EXPECT_THAT(metrics.body, Not(HasSubstr("made_up_by_a_client")));
+  EXPECT_THAT(metrics.body, HasSubstr("sigserve_rows_total{model=\"linear_3_2\",version=\"1\"} 2"));
+  EXPECT_THAT(metrics.body, HasSubstr("sigserve_model_ready{model=\"linear_3_2\"} 1"));
+}
+
+TEST_F(LifecycleTest, ACallInFlightIsAnsweredAfterSigterm) {
+  repository_.AddExample("linear_3_2");
+  ASSERT_TRUE(Start());
+  const auto stub = v1::PredictionService::NewStub(Channel());
+  grpc::ClientContext context;
+  const auto stream = stub->PredictStream(&context);
+  v1::PredictStreamRequest request;
+  request.set_id(1);
+  request.mutable_request()->mutable_model()->set_name("linear_3_2");
+  request.mutable_request()->set_matrix(
+      std::string(reinterpret_cast<const char*>(kRow.data()), sizeof(float) * kRow.size()));
+  v1::PredictStreamResponse response;
+  ASSERT_TRUE(stream->Write(request));
+  ASSERT_TRUE(stream->Read(&response));
+
+  server_->Signal(SIGTERM);
+  request.set_id(2);
+  ASSERT_TRUE(stream->Write(request));
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.id(), 2U);
+  EXPECT_TRUE(response.has_response());
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
+  EXPECT_EQ(server_->Wait(), 0);
+}
+
+TEST_F(LifecycleTest, AnIdleStreamDoesNotOutliveTheDrainTime) {
+  repository_.AddExample("linear_3_2");
+  ASSERT_TRUE(Start({"--drain_seconds=0"}));
+  const auto stub = v1::PredictionService::NewStub(Channel());
+  grpc::ClientContext context;
+  const auto stream = stub->PredictStream(&context);
+  EXPECT_OK(Predict("linear_3_2", kRow));
+  EXPECT_EQ(server_->Stop(), 0);
+  EXPECT_FALSE(stream->Finish().ok());
+}
+
+TEST_F(LifecycleTest, ASecondSignalEndsItAtOnce) {
+  repository_.AddExample("linear_3_2");
+  ASSERT_TRUE(Start({"--drain_seconds=3600"}));
+  const auto stub = v1::PredictionService::NewStub(Channel());
+  grpc::ClientContext context;
+  const auto stream = stub->PredictStream(&context);
+  v1::PredictStreamRequest request;
+  v1::PredictStreamResponse response;
+  ASSERT_TRUE(stream->Write(request));
+  ASSERT_TRUE(stream->Read(&response));  // the stream is open at the server
+  server_->Signal(SIGTERM);
+  while (HttpGet(server_->http_address(), "/readyz").code == 200) {
+  }
+  EXPECT_EQ(HttpGet(server_->http_address(), "/readyz").code, 503);
+  EXPECT_EQ(HttpGet(server_->http_address(), "/healthz").code, 200);
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(server_->Wait(), 128 + SIGTERM);
+}
+
+// What does not start says why, and exits with 1.
+
+TEST(StartErrors, SayWhatIsWrong) {
+  TempRepository repository;
+  const std::string root = "--repository=" + repository.path();
+  repository.AddConfig("x", "not settings");
+  const struct {
+    std::vector<std::string> arguments;
+    const char* message;
+  } cases[] = {
+      {{}, "repository is empty"},
+      {{"--repository=/no/such/directory"}, "/no/such/directory"},
+      {{root, "--grpc_address=localhost"}, "grpc_address is 'localhost'; expected HOST:PORT"},
+      {{root, "--http_address=127.0.0.1:99999"}, "http_address is '127.0.0.1:99999'"},
+      {{root, "--max_message_bytes=0"}, "max_message_bytes is 0"},
+      {{root, "--drain_seconds=-1"}, "drain_seconds is -1"},
+      {{root, "--no_such_flag=1"}, "no_such_flag"},
+      {{root, "stray"}, "unexpected argument 'stray'"},
+      {{root, "--config=/no/such/file"}, "/no/such/file"},
+      {{root, "--config=" + repository.path() + "/x/config.pbtxt"}, "config.pbtxt:1:"},
+  };
+  for (const auto& c : cases) {
+    const testing_support::CommandResult result = RunSigserve(c.arguments);
+    EXPECT_EQ(result.exit_code, 1) << c.message;
+    EXPECT_THAT(result.err, HasSubstr(c.message));
+    EXPECT_EQ(result.out, "");
+  }
+}
+
+TEST_F(LifecycleTest, ATakenPortIsAnErrorThatNamesIt) {
+  ASSERT_TRUE(Start());
+  const std::string root = "--repository=" + repository_.path();
+  const auto grpc_taken = RunSigserve(
+      {root, "--grpc_address=" + server_->grpc_address(), "--http_address=127.0.0.1:0"});
+  EXPECT_EQ(grpc_taken.exit_code, 1);
+  EXPECT_THAT(grpc_taken.err,
+              HasSubstr("cannot listen for gRPC on '" + server_->grpc_address() + "'"));
+  const auto http_taken = RunSigserve(
+      {root, "--grpc_address=127.0.0.1:0", "--http_address=" + server_->http_address()});
+  EXPECT_EQ(http_taken.exit_code, 1);
+  EXPECT_THAT(http_taken.err,
+              HasSubstr("cannot listen for HTTP on '" + server_->http_address() + "'"));
+}
+
+TEST(HelpAndVersion, GoToStandardOutput) {
+  const auto help = RunSigserve({"--help"});
+  EXPECT_EQ(help.exit_code, 0);
+  EXPECT_THAT(help.out, AllOf(HasSubstr("--repository=DIR"), HasSubstr("Example:")));
+  const auto version = RunSigserve({"--version"});
+  EXPECT_EQ(version.exit_code, 0);
+  EXPECT_THAT(version.out, testing::MatchesRegex("sigserve [0-9.]+\n"));
+}
+
+}  // namespace
+}  // namespace sigserve

@@ -275,12 +275,14 @@ absl::StatusOr<int64_t> Repository::PublishVersion(absl::string_view model,
   staged.parent = ModelDirectory(model);
   staged.temporary = TemporaryIn(staged.parent);
   staged.target = VersionDirectory(model, version);
+  if (!config.empty() && !entry.has_config) {
+    staged.config_temporary = TemporaryIn(staged.parent);
+    staged.config = absl::StrCat(staged.parent, "/", kConfigFile);
+  }
   const auto write = [&]() -> absl::Status {
     SIGSERVE_RETURN_IF_ERROR(files_->RemoveAll(staged.temporary));
     SIGSERVE_RETURN_IF_ERROR(WriteVersion(staged.temporary, files));
-    if (!config.empty() && !entry.has_config) {
-      staged.config_temporary = TemporaryIn(staged.parent);
-      staged.config = absl::StrCat(staged.parent, "/", kConfigFile);
+    if (!staged.config.empty()) {
       SIGSERVE_RETURN_IF_ERROR(files_->WriteFile(staged.config_temporary, config));
     }
     SawVersion(model, version);

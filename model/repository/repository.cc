@@ -222,9 +222,9 @@ absl::StatusOr<int64_t> Repository::Publish(absl::string_view model,
   SIGSERVE_RETURN_IF_ERROR(CheckFiles(files));
   absl::MutexLock lock(&mutex_);
   absl::StatusOr<bool> exists = IsModelDirectory(model);
-  const absl::StatusOr<int64_t> version = !exists.ok() ? absl::StatusOr<int64_t>(exists.status())
-                                          : *exists    ? PublishVersion(model, files, config)
-                                                       : PublishNewModel(model, files, config);
+  absl::StatusOr<int64_t> version = !exists.ok() ? absl::StatusOr<int64_t>(exists.status())
+                                    : *exists    ? PublishVersion(model, files, config)
+                                                 : PublishNewModel(model, files, config);
   if (version.ok()) return version;
   return Annotate(version.status(),
                   absl::StrCat(absl::IsResourceExhausted(version.status()) ? "DISK_FULL: " : "",

@@ -15,7 +15,9 @@ bool RecordsEpoch(int64_t epoch, int64_t epochs_total) {
 }
 
 void EventLog::Append(const JobStatus& status) {
-  AppendEntry({{}, std::make_unique<const JobStatus>(status)});
+  Entry entry;
+  entry.status = std::make_unique<const JobStatus>(status);
+  AppendEntry(std::move(entry));
 }
 
 void EventLog::Append(const EpochMetrics& metrics) { AppendEntry({metrics, nullptr}); }

@@ -57,9 +57,8 @@ class MutableTensorView {
     return {static_cast<T*>(data_), static_cast<size_t>(elements())};
   }
 
-  operator TensorView() const {
-    return {dtype_, shape_, data_};
-  }  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor): whoever may write may read
+  operator TensorView() const { return {dtype_, shape_, data_}; }
 
  private:
   DType dtype_ = DType::kFloat32;

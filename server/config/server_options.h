@@ -31,7 +31,7 @@ struct TrainingOptions {
   bool disabled = false;
   /// The running job not counted.
   int64_t max_queued_jobs = 16;
-  /// Features and labels of one job.
+  /// Features and labels of all uploads and unfinished jobs together.
   int64_t max_data_bytes = int64_t{1} << 30;
 };
 

@@ -6,7 +6,7 @@ namespace {
 
 struct ReluRule {
   static constexpr auto Run = kernels::Relu;
-  static float Slope(float x, float) { return x > 0 ? 1.0f : 0.0f; }
+  static float Gradient(float x, float, float g) { return x > 0 ? g : 0.0f; }
 };
 
 }  // namespace

@@ -6,7 +6,7 @@ namespace {
 
 struct SigmoidRule {
   static constexpr auto Run = kernels::Sigmoid;
-  static float Slope(float, float y) { return y * (1 - y); }
+  static float Gradient(float, float y, float g) { return g * y * (1 - y); }
 };
 
 }  // namespace

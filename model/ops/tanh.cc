@@ -6,7 +6,7 @@ namespace {
 
 struct TanhRule {
   static constexpr auto Run = kernels::Tanh;
-  static float Slope(float, float y) { return 1 - y * y; }
+  static float Gradient(float, float y, float g) { return g * (1 - y * y); }
 };
 
 }  // namespace

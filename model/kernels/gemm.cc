@@ -8,6 +8,7 @@
 #include "hwy/foreach_target.h"
 // After foreach_target.h.
 #include "hwy/highway.h"
+#include "model/kernels/narrow_gemm.h"
 
 // How a product is cut up. Rows are taken in tiles of a few, columns in groups of a few vectors,
 // both as wide as the registers allow; k in blocks, so that one block of a panel stays in L1. None
@@ -272,9 +273,15 @@ void Multiply(const MatrixView& x, const float* panels, const MatrixView& w,
 
 }  // namespace
 
-size_t PackedSize(size_t k, size_t n) { return (n + kPanel - 1) / kPanel * kPanel * k; }
+size_t PackedSize(size_t k, size_t n) {
+  return n <= kMaxNarrowColumns ? NarrowPackedSize(k, n) : (n + kPanel - 1) / kPanel * kPanel * k;
+}
 
 void PackWeights(const MatrixView& w, absl::Span<float> packed) {
+  if (w.columns <= kMaxNarrowColumns) {
+    PackNarrow(w, packed.data());
+    return;
+  }
   for (size_t column = 0; column < w.columns; column += kPanel) {
     PackPanel(w, 0, w.rows, column, packed.data() + column * w.rows);
   }
@@ -282,6 +289,10 @@ void PackWeights(const MatrixView& w, absl::Span<float> packed) {
 
 void GemmPacked(const MatrixView& x, const float* packed, size_t n, const GemmEpilogue& epilogue,
                 float* out) {
+  if (n <= kMaxNarrowColumns) {
+    NarrowGemm(x, packed, n, epilogue, out);
+    return;
+  }
   MatrixView w;
   w.columns = n;
   Multiply(x, packed, w, epilogue, out);

@@ -2,8 +2,9 @@
 // are for constants: pack once, multiply often. Gemm() takes any strides and packs as it goes.
 //
 // Each output is one chain of fused multiply-adds over k = 0, 1, ... starting from 0, then + bias,
-// then the activation. So a row has the same bits in any batch and at any position, by either
-// function, and on every CPU target with fused multiply-add.
+// then the activation. GemmPacked() with up to 8 columns uses 16 chains per output instead, added
+// up in a fixed order (narrow_gemm.h). So a row has the same bits in any batch and at any position,
+// and on every CPU target with fused multiply-add.
 //
 // Thread-safe, no allocation (up to 48 KB of stack), cannot fail. Any size, zero included; any
 // alignment. Nothing may overlap the output.
@@ -35,13 +36,14 @@ struct GemmEpilogue {
   /// One per output column; null for none.
   const float* bias = nullptr;
   Activation activation = Activation::kNone;
-  /// Start each chain from what the output holds instead of 0.
+  /// Start each chain from what the output holds instead of 0 (16 chains: add their sum to it).
   bool accumulate = false;
 };
 
 /// Floats that PackWeights() writes.
 size_t PackedSize(size_t k, size_t n);
-/// Packs a [k, n] matrix into panels of 32 columns, each [k][32], the last one filled with zeros.
+/// Packs a [k, n] matrix into panels of 32 columns, each [k][32], the last one filled with zeros;
+/// up to 8 columns as narrow_gemm.h says.
 void PackWeights(const MatrixView& w, absl::Span<float> packed);
 
 /// x: [m, k]; packed: of a [k, n] matrix; out: [m, n], row-major.

@@ -50,15 +50,32 @@ class Product {
            MatrixView::RowMajor(wt.data(), p_.n, p_.k).Transposed(), epilogue(), out);
     });
   }
-  std::vector<float> ScalarLoop(bool fused) const {
+  std::vector<float> PackedFromColumns() const {
+    std::vector<float> panels(PackedSize(p_.k, p_.n));
+    PackWeights(w(), absl::MakeSpan(panels));
+    const std::vector<float> xt = Transpose(x_, p_.m, p_.k);
+    return Run([&](float* out) {
+      GemmPacked(MatrixView::RowMajor(xt.data(), p_.k, p_.m).Transposed(), panels.data(), p_.n,
+                 epilogue(), out);
+    });
+  }
+  // With 1 chain per output, or 16.
+  std::vector<float> ScalarLoop(bool fused, size_t chains) const {
     std::vector<float> out(p_.m * p_.n);
     for (size_t i = 0; i < out.size(); ++i) {
-      float sum = 0;
+      std::vector<float> sums(chains);
       for (size_t k = 0; k < p_.k; ++k) {
         const float a = x_[i / p_.n * p_.k + k];
         const float b = w_[k * p_.n + i % p_.n];
+        float& sum = sums[k % chains];
         sum = fused ? std::fma(a, b, sum) : sum + a * b;
       }
+      for (size_t apart = chains / 2; apart > 0; apart /= 2) {
+        for (size_t c = 0; c < apart; ++c) {
+          sums[c] += sums[c + apart];
+        }
+      }
+      float sum = sums[0];
       sum += p_.bias ? bias_[i % p_.n] : 0;
       out[i] = p_.activation == Activation::kRelu && sum < 0 ? 0 : sum;
     }
@@ -118,6 +135,9 @@ std::vector<Problem> Problems() {
     problems.push_back({m, 600, 290, true, Activation::kRelu});
   }
   problems.push_back({485, 300, 35});
+  for (size_t n = 1; n <= 8; ++n) {
+    problems.push_back({7, 600, n, true, Activation::kRelu});
+  }
   return problems;
 }
 
@@ -125,37 +145,45 @@ TEST(Gemm, IsTheScalarLoopBitForBit) {
   for (const Problem& p : Problems()) {
     SCOPED_TRACE(testing::Message() << p.m << "x" << p.k << "x" << p.n);
     const Product product(p);
-    const std::vector<float> fused = product.ScalarLoop(true);
-    const std::vector<float> separate = product.ScalarLoop(false);
+    const std::vector<float> fused = product.ScalarLoop(true, 1);
+    const std::vector<float> separate = product.ScalarLoop(false, 1);
+    const size_t chains = p.n <= 8 ? 16 : 1;
+    const std::vector<float> packed_fused = product.ScalarLoop(true, chains);
+    const std::vector<float> packed_separate = product.ScalarLoop(false, chains);
     ForEachTarget([&](int64_t target) {
+      const std::vector<float>& packed = Fuses(target) ? packed_fused : packed_separate;
+      EXPECT_TRUE(SameBits(product.Packed(), packed)) << "packed";
+      EXPECT_TRUE(SameBits(product.PackedFromColumns(), packed)) << "packed, from columns";
       const std::vector<float>& expected = Fuses(target) ? fused : separate;
-      EXPECT_TRUE(SameBits(product.Packed(), expected)) << "packed";
       EXPECT_TRUE(SameBits(product.Unpacked(), expected)) << "unpacked";
       EXPECT_TRUE(SameBits(product.Transposed(), expected)) << "transposed";
     });
   }
 }
 
-TEST(Gemm, ARowIsTheSameAloneAndAtAnyPlaceOfABatch) {
+class GemmOfColumns : public testing::TestWithParam<size_t> {};
+INSTANTIATE_TEST_SUITE_P(Widths, GemmOfColumns, testing::Values(2, 7, 77));
+
+TEST_P(GemmOfColumns, ARowIsTheSameAloneAndAtAnyPlaceOfABatch) {
   constexpr size_t kRows = 29;
   constexpr size_t kDepth = 300;
-  constexpr size_t kColumns = 77;
+  const size_t columns = GetParam();
   const std::vector<float> x = Numbers(kRows * kDepth, 4);
-  const std::vector<float> w = Numbers(kDepth * kColumns, 5);
-  std::vector<float> panels(PackedSize(kDepth, kColumns));
-  PackWeights(MatrixView::RowMajor(w.data(), kDepth, kColumns), absl::MakeSpan(panels));
+  const std::vector<float> w = Numbers(kDepth * columns, 5);
+  std::vector<float> panels(PackedSize(kDepth, columns));
+  PackWeights(MatrixView::RowMajor(w.data(), kDepth, columns), absl::MakeSpan(panels));
   const auto rows = [&](size_t first, size_t count) {
-    std::vector<float> out(count * kColumns);
+    std::vector<float> out(count * columns);
     GemmPacked(MatrixView::RowMajor(x.data() + first * kDepth, count, kDepth), panels.data(),
-               kColumns, {}, out.data());
+               columns, {}, out.data());
     return out;
   };
   ForEachTarget([&](int64_t) {
     const std::vector<float> all = rows(0, kRows);
     for (size_t first = 0; first < kRows; ++first) {
       for (size_t count = 1; first + count <= kRows; ++count) {
-        const auto begin = all.begin() + static_cast<ptrdiff_t>(first * kColumns);
-        const auto end = begin + static_cast<ptrdiff_t>(count * kColumns);
+        const auto begin = all.begin() + static_cast<ptrdiff_t>(first * columns);
+        const auto end = begin + static_cast<ptrdiff_t>(count * columns);
         ASSERT_TRUE(SameBits(rows(first, count), {begin, end})) << first << " + " << count;
       }
     }

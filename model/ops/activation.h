@@ -21,6 +21,8 @@ class ActivationOp final : public Op {
     Rule::Run(in[0].values<float>(), out[0].values<float>());
   }
 
+  MemoryUse memory_use() const override { return MemoryUse::kInPlace; }
+
   bool differentiable() const override { return true; }
 
   void Backward(absl::Span<const TensorView> in, absl::Span<const TensorView> out,

@@ -40,6 +40,10 @@ struct Operand {
   TensorView value;
 };
 
+/// The domain of nodes that passes make (graph/passes): ONNX's operators with more fused into them.
+/// No model file may name it.
+inline constexpr absl::string_view kFusedDomain = "sigserve";
+
 /// A node as its model file wrote it.
 struct NodeSpec {
   std::string name;     // may be empty: errors then name the operator and its first output
@@ -52,6 +56,13 @@ struct NodeSpec {
   std::string DebugName() const;
 };
 
+/// How output 0 may relate to input 0.
+enum class MemoryUse {
+  kSeparate,  // they must not overlap
+  kInPlace,   // always the same type; Forward() works when both have the same address
+  kSame,      // the same elements: with one output and the same address, Forward() is not needed
+};
+
 class Op {
  public:
   virtual ~Op() = default;
@@ -61,10 +72,12 @@ class Op {
   virtual absl::Status Infer(absl::Span<const Operand> in, absl::Span<TensorType> out) const = 0;
 
   /// Computes `out` from `in`, with dtypes and shapes as Infer() said; absent inputs are not
-  /// present(). Inputs and outputs do not overlap. Row i of a batch gets the same bits whatever the
-  /// other rows are.
+  /// present(). Inputs and outputs do not overlap, but see memory_use(). Row i of a batch gets the
+  /// same bits whatever the other rows are.
   virtual void Forward(absl::Span<const TensorView> in,
                        absl::Span<const MutableTensorView> out) const = 0;
+
+  virtual MemoryUse memory_use() const { return MemoryUse::kSeparate; }
 
   /// Whether Backward() is implemented.
   virtual bool differentiable() const { return false; }

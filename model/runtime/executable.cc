@@ -82,6 +82,9 @@ absl::StatusOr<std::shared_ptr<const Executable>> Executable::Compile(const Grap
 
   std::shared_ptr<Executable> executable(new Executable());
   executable->signature_ = Describe(program, probes, impl->logits);
+  std::vector<ValueId> kept = impl->logits;
+  kept.insert(kept.end(), prepared.outputs().begin(), prepared.outputs().end());
+  impl->aliases = Aliases(program, kept);
   const bool maybe_batchable = impl->family.valid() && OutputsFollowBatch(prepared, probes);
   executable->impl_ = std::move(impl);
   executable->signature_.batchable = maybe_batchable && RowsAreIndependent(executable);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "model/graph/program.h"
+#include "model/runtime/aliases.h"
 #include "model/runtime/batch_family.h"
 #include "model/runtime/executable.h"
 
@@ -15,6 +16,7 @@ struct Executable::Impl {
   BatchFamily family;
   /// By output: the value that holds its logits, or kNoValue.
   std::vector<ValueId> logits;
+  Aliases aliases;
 };
 
 }  // namespace sigserve

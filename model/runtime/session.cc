@@ -20,6 +20,9 @@ namespace {
 constexpr int64_t kMaxArenaBytes = int64_t{1} << 32;
 // Batch sizes up to this are confirmed once and then served without inference.
 constexpr int64_t kMaxConfirmedBatch = 65536;
+// Sets of shapes that stay bound side by side: as many, or fewer for models of many steps.
+constexpr size_t kMaxSlots = 64;
+constexpr size_t kMaxBoundViews = 16384;
 
 int64_t BytesOf(const TensorType& type) {
   return type.shape.elements() * static_cast<int64_t>(SizeOf(type.dtype));
@@ -40,20 +43,39 @@ bool Fits(const Shape& shape, const InputSignature& declared) {
 
 }  // namespace
 
+// Everything that running one set of input shapes needs. Its pointers go into one arena.
+struct BoundShapes {
+  struct BoundStep {
+    const Op* op = nullptr;
+    absl::Span<const TensorView> in;
+    absl::Span<const MutableTensorView> out;
+  };
+  int arena = 0;  // which; 0: nothing is bound
+  std::vector<TensorType> inputs;
+  // Steps' arguments, one after another.
+  std::vector<TensorView> in_views;
+  std::vector<MutableTensorView> out_views;
+  std::vector<BoundStep> steps;  // without those that have nothing to do
+  std::vector<int64_t> copies;   // by input: offset of its copy in the arena, or -1
+  std::vector<TensorView> outputs;
+  std::vector<TensorView> logits;
+};
+
 struct Session::Impl {
-  explicit Impl(std::shared_ptr<const Executable> e)
-      : executable(std::move(e)), program(executable->impl_->program) {}
+  explicit Impl(std::shared_ptr<const Executable> e);
 
   const Executable::Impl& compiled() const { return *executable->impl_; }
+  ValueId OwnerOf(ValueId id) const { return compiled().aliases.owner(id); }
+  bool IsBound(const BoundShapes& shapes, absl::Span<const TensorView> inputs) const;
+  BoundShapes& SlotOf(absl::Span<const TensorView> inputs);
   absl::Status CheckInputs(absl::Span<const TensorView> inputs) const;
-  absl::Status PrepareShapes(absl::Span<const TensorView> inputs);
+  absl::Status Bind(absl::Span<const TensorView> inputs, BoundShapes& shapes);
   absl::Status Infer(absl::Span<const TensorView> inputs);
   absl::Status PlanArena(int64_t batch);
-  bool HasShapes(absl::Span<const TensorView> inputs) const;
   bool IsConfirmed(int64_t batch) const;
   void Confirm(int64_t batch);
-  void BindStorage();
-  void BindInputs(absl::Span<const TensorView> inputs);
+  void BindStorage(BoundShapes& shapes);
+  void BindInputs(absl::Span<const TensorView> inputs, BoundShapes& shapes);
   TensorView ViewOf(ValueId id) const;
 
   /// A value's storage: constants have their own, inputs are the caller's, the rest is the arena.
@@ -61,24 +83,70 @@ struct Session::Impl {
 
   std::shared_ptr<const Executable> executable;
   const Program& program;
+  std::vector<InputUse> input_uses;
 
-  // For the shapes of the last Run; empty before the first.
-  bool ready = false;
+  std::vector<BoundShapes> slots;
+  BoundShapes* current = nullptr;  // of the last Run; null before the first
+
+  // Of the shapes that were bound last.
   std::vector<TensorType> types;  // by value
   std::vector<int64_t> offsets;   // by value, into the arena
-  std::vector<int64_t> copies;    // by input: offset of its copy in the arena, or -1
+  std::vector<int64_t> copies;    // as in BoundShapes
   int64_t capacity = 0;         // batch size that `offsets` were planned for; 0: these shapes only
   std::vector<bool> confirmed;  // by batch size
   AlignedBuffer arena;
+  int arena_number = 1;
   std::vector<AlignedBuffer> staging;  // by input: for data that is not aligned to its elements
-
-  // Steps' arguments, one after another.
-  std::vector<TensorView> in_views;
-  std::vector<MutableTensorView> out_views;
-  std::vector<TensorView> input_views;  // by input, as the steps see them
-  std::vector<TensorView> outputs;
-  std::vector<TensorView> logits;
 };
+
+Session::Impl::Impl(std::shared_ptr<const Executable> e)
+    : executable(std::move(e)), program(executable->impl_->program) {
+  const auto& inputs = program.graph().inputs();
+  staging.resize(inputs.size());
+  size_t outs = 0;
+  int argument = 0;
+  for (const Step& step : program.steps()) {
+    outs += step.outputs.size();
+    for (const ValueId id : step.inputs) {
+      for (size_t i = 0; id != kNoValue && i < inputs.size(); ++i) {
+        if (OwnerOf(id) == inputs[i].value) input_uses.push_back({argument, static_cast<int>(i)});
+      }
+      ++argument;
+    }
+  }
+  const auto ins = static_cast<size_t>(argument);
+  slots.resize(std::clamp<size_t>(kMaxBoundViews / (ins + outs + 1), 1, kMaxSlots));
+  for (BoundShapes& slot : slots) {  // now, so that a new size costs no allocation later
+    slot.inputs.reserve(inputs.size());
+    slot.in_views.reserve(ins);
+    slot.out_views.reserve(outs);
+    slot.steps.reserve(program.steps().size());
+    slot.copies.reserve(inputs.size());
+    slot.outputs.reserve(program.graph().outputs().size());
+    slot.logits.reserve(program.graph().outputs().size());
+  }
+}
+
+bool Session::Impl::IsBound(const BoundShapes& shapes, absl::Span<const TensorView> inputs) const {
+  if (shapes.arena != arena_number || inputs.size() != shapes.inputs.size()) return false;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i].dtype() != shapes.inputs[i].dtype ||
+        inputs[i].shape() != shapes.inputs[i].shape ||
+        (inputs[i].data() == nullptr && !inputs[i].present())) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/// Neighbouring batch sizes have slots of their own.
+BoundShapes& Session::Impl::SlotOf(absl::Span<const TensorView> inputs) {
+  uint64_t key = 0;
+  for (const TensorView& input : inputs) {
+    for (const int64_t size : input.shape().dims()) key = key * 31 + static_cast<uint64_t>(size);
+  }
+  return slots[key % slots.size()];
+}
 
 absl::Status Session::Impl::CheckInputs(absl::Span<const TensorView> inputs) const {
   const std::vector<InputSignature>& declared = executable->signature().inputs;
@@ -105,14 +173,6 @@ absl::Status Session::Impl::CheckInputs(absl::Span<const TensorView> inputs) con
   return absl::OkStatus();
 }
 
-bool Session::Impl::HasShapes(absl::Span<const TensorView> inputs) const {
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const ValueId id = program.graph().inputs()[i].value;
-    if (inputs[i].shape() != types[static_cast<size_t>(id)].shape) return false;
-  }
-  return true;
-}
-
 bool Session::Impl::IsConfirmed(int64_t batch) const {
   return batch < static_cast<int64_t>(confirmed.size()) && confirmed[static_cast<size_t>(batch)];
 }
@@ -132,25 +192,25 @@ std::vector<Lifetime> Session::Impl::Lifetimes() const {
   for (int s = 0; s < end; ++s) {
     const Step& step = program.steps()[static_cast<size_t>(s)];
     for (const ValueId id : step.outputs) {
-      const auto at = static_cast<size_t>(id);
-      lifetimes[at] = {s, s, BytesOf(types[at])};
+      if (OwnerOf(id) == id) {
+        lifetimes[static_cast<size_t>(id)] = {s, s, BytesOf(types[static_cast<size_t>(id)])};
+      } else {
+        lifetimes[static_cast<size_t>(OwnerOf(id))].last = s;
+      }
     }
     for (const ValueId id : step.inputs) {
-      if (id != kNoValue) lifetimes[static_cast<size_t>(id)].last = s;
+      if (id != kNoValue) lifetimes[static_cast<size_t>(OwnerOf(id))].last = s;
     }
   }
   const auto keep = [&](ValueId id) {
-    if (id != kNoValue) lifetimes[static_cast<size_t>(id)].last = end;
+    if (id != kNoValue) lifetimes[static_cast<size_t>(OwnerOf(id))].last = end;
   };
   for (const ValueId id : graph.outputs()) keep(id);
   for (const ValueId id : compiled().logits) keep(id);
-  // Inputs that are answers, too, are copied: the caller's data may be gone when they are read.
   for (size_t i = 0; i < graph.inputs().size(); ++i) {
-    const ValueId id = graph.inputs()[i].value;
-    lifetimes[static_cast<size_t>(id)] = {};
-    if (copies[i] >= 0) {
-      lifetimes[static_cast<size_t>(id)] = {0, end, BytesOf(types[static_cast<size_t>(id)])};
-    }
+    const auto at = static_cast<size_t>(graph.inputs()[i].value);
+    lifetimes[at] = {};
+    if (copies[i] >= 0) lifetimes[at] = {0, end, BytesOf(types[at])};
   }
   return lifetimes;
 }
@@ -159,8 +219,9 @@ absl::Status Session::Impl::PlanArena(int64_t batch) {
   const Graph& graph = program.graph();
   copies.assign(graph.inputs().size(), -1);
   for (size_t i = 0; i < copies.size(); ++i) {
+    // Inputs that are answers, too, are copied: the caller's data may be gone when they are read.
     const ValueId id = graph.inputs()[i].value;
-    const auto is = [id](ValueId other) { return other == id; };
+    const auto is = [&](ValueId other) { return other != kNoValue && OwnerOf(other) == id; };
     if (std::any_of(graph.outputs().begin(), graph.outputs().end(), is) ||
         std::any_of(compiled().logits.begin(), compiled().logits.end(), is)) {
       copies[i] = 0;
@@ -173,6 +234,7 @@ absl::Status Session::Impl::PlanArena(int64_t batch) {
                                                      kMaxArenaBytes, " are allowed"));
   }
   if (static_cast<size_t>(plan.total_bytes) > arena.size()) {
+    ++arena_number;
     arena = AlignedBuffer();
     arena = AlignedBuffer(static_cast<size_t>(plan.total_bytes));
   }
@@ -191,9 +253,8 @@ absl::Status Session::Impl::Infer(absl::Span<const TensorView> inputs) {
 }
 
 /// Makes types, storage and views fit these inputs.
-absl::Status Session::Impl::PrepareShapes(absl::Span<const TensorView> inputs) {
-  if (ready && HasShapes(inputs)) return absl::OkStatus();
-  ready = false;
+absl::Status Session::Impl::Bind(absl::Span<const TensorView> inputs, BoundShapes& shapes) {
+  shapes.arena = 0;
   const BatchFamily& family = compiled().family;
   int64_t batch = 0;  // > 0: all inputs have this many rows, and the family knows the rest
   if (family.valid()) {
@@ -225,67 +286,79 @@ absl::Status Session::Impl::PrepareShapes(absl::Span<const TensorView> inputs) {
     capacity = 0;
     SIGSERVE_RETURN_IF_ERROR(PlanArena(batch));
   }
-  BindStorage();
-  ready = true;
+  shapes.inputs.clear();
+  for (const TensorView& input : inputs) shapes.inputs.push_back({input.dtype(), input.shape()});
+  BindStorage(shapes);
+  shapes.arena = arena_number;
   return absl::OkStatus();
 }
 
 TensorView Session::Impl::ViewOf(ValueId id) const {
   const auto at = static_cast<size_t>(id);
+  const auto owner = static_cast<size_t>(OwnerOf(id));
   const Graph& graph = program.graph();
-  if (at < graph.values().size() && graph.values()[at].constant != nullptr) {
-    return graph.values()[at].constant->view();
+  const void* data = static_cast<const std::byte*>(arena.data()) + offsets[owner];
+  if (owner < graph.values().size() && graph.values()[owner].constant != nullptr) {
+    data = graph.values()[owner].constant->data();
   }
-  const auto* base = static_cast<const std::byte*>(arena.data());
-  return {types[at].dtype, types[at].shape, base + offsets[at]};
+  return {types[at].dtype, types[at].shape, data};
 }
 
 /// Views of everything but the caller's inputs.
-void Session::Impl::BindStorage() {
+void Session::Impl::BindStorage(BoundShapes& shapes) {
   auto* base = static_cast<std::byte*>(arena.data());
-  in_views.clear();
-  out_views.clear();
-  for (const Step& step : program.steps()) {
+  shapes.in_views.clear();
+  shapes.out_views.clear();
+  shapes.steps.clear();
+  for (size_t s = 0; s < program.steps().size(); ++s) {
+    const Step& step = program.steps()[s];
+    const size_t in = shapes.in_views.size();
+    const size_t out = shapes.out_views.size();
     for (const ValueId id : step.inputs) {
-      in_views.push_back(id == kNoValue ? TensorView() : ViewOf(id));
+      shapes.in_views.push_back(id == kNoValue ? TensorView() : ViewOf(id));
     }
     for (const ValueId id : step.outputs) {
       const auto at = static_cast<size_t>(id);
-      out_views.emplace_back(types[at].dtype, types[at].shape, base + offsets[at]);
+      shapes.out_views.emplace_back(types[at].dtype, types[at].shape,
+                                    base + offsets[static_cast<size_t>(OwnerOf(id))]);
     }
+    if (compiled().aliases.is_noop(s)) continue;
+    shapes.steps.push_back({step.op.get(),
+                            {shapes.in_views.data() + in, step.inputs.size()},
+                            {shapes.out_views.data() + out, step.outputs.size()}});
   }
-  outputs.clear();
-  logits.clear();
+  shapes.copies = copies;
+  shapes.outputs.clear();
+  shapes.logits.clear();
   for (size_t i = 0; i < program.graph().outputs().size(); ++i) {
-    outputs.push_back(ViewOf(program.graph().outputs()[i]));
+    const TensorView output = ViewOf(program.graph().outputs()[i]);
     const ValueId id = compiled().logits[i];
     // Shaped like the output, whatever nodes lie between.
-    logits.push_back(id == kNoValue
-                         ? TensorView()
-                         : TensorView(outputs[i].dtype(), outputs[i].shape(), ViewOf(id).data()));
+    shapes.logits.push_back(id == kNoValue
+                                ? TensorView()
+                                : TensorView(output.dtype(), output.shape(), ViewOf(id).data()));
+    shapes.outputs.push_back(output);
   }
 }
 
-void Session::Impl::BindInputs(absl::Span<const TensorView> inputs) {
-  input_views.assign(inputs.begin(), inputs.end());
-  staging.resize(inputs.size());
+void Session::Impl::BindInputs(absl::Span<const TensorView> inputs, BoundShapes& shapes) {
+  for (const InputUse& use : input_uses) {
+    shapes.in_views[static_cast<size_t>(use.argument)].set_data(
+        inputs[static_cast<size_t>(use.input)].data());
+  }
   for (size_t i = 0; i < inputs.size(); ++i) {
     const TensorView& input = inputs[i];
+    if (shapes.copies[i] < 0 && IsAligned(input)) continue;
     const size_t bytes = static_cast<size_t>(input.elements()) * SizeOf(input.dtype());
-    void* copy = nullptr;
-    if (copies[i] >= 0) {
-      copy = static_cast<std::byte*>(arena.data()) + copies[i];
-    } else if (!IsAligned(input)) {
-      if (staging[i].size() < bytes) staging[i] = AlignedBuffer(bytes);
-      copy = staging[i].data();
-    } else {
-      continue;
-    }
+    if (shapes.copies[i] < 0 && staging[i].size() < bytes) staging[i] = AlignedBuffer(bytes);
+    void* copy = shapes.copies[i] < 0 ? staging[i].data()
+                                      : static_cast<std::byte*>(arena.data()) + shapes.copies[i];
     if (bytes > 0) std::memcpy(copy, input.data(), bytes);
-    input_views[i] = TensorView(input.dtype(), input.shape(), copy);
-  }
-  for (const InputUse& use : program.input_uses()) {
-    in_views[static_cast<size_t>(use.argument)] = input_views[static_cast<size_t>(use.input)];
+    for (const InputUse& use : input_uses) {
+      if (use.input == static_cast<int>(i)) {
+        shapes.in_views[static_cast<size_t>(use.argument)].set_data(copy);
+      }
+    }
   }
 }
 
@@ -295,29 +368,30 @@ Session::~Session() = default;
 
 absl::Status Session::Run(absl::Span<const TensorView> inputs) {
   Impl& impl = *impl_;
-  SIGSERVE_RETURN_IF_ERROR(impl.CheckInputs(inputs));
   try {
-    SIGSERVE_RETURN_IF_ERROR(impl.PrepareShapes(inputs));
-    impl.BindInputs(inputs);
+    if (impl.current == nullptr || !impl.IsBound(*impl.current, inputs)) {
+      SIGSERVE_RETURN_IF_ERROR(impl.CheckInputs(inputs));
+      BoundShapes& slot = impl.SlotOf(inputs);
+      if (!impl.IsBound(slot, inputs)) {
+        SIGSERVE_RETURN_IF_ERROR(impl.Bind(inputs, slot));
+      }
+      impl.current = &slot;
+    }
+    impl.BindInputs(inputs, *impl.current);
   } catch (const std::bad_alloc&) {
-    impl.ready = false;
+    impl.current = nullptr;
     impl.capacity = 0;
     return absl::ResourceExhaustedError("no memory left to run these shapes");
   }
-  size_t in = 0;
-  size_t out = 0;
-  for (const Step& step : impl.program.steps()) {
-    step.op->Forward(absl::MakeConstSpan(impl.in_views).subspan(in, step.inputs.size()),
-                     absl::MakeConstSpan(impl.out_views).subspan(out, step.outputs.size()));
-    in += step.inputs.size();
-    out += step.outputs.size();
+  for (const BoundShapes::BoundStep& step : impl.current->steps) {
+    step.op->Forward(step.in, step.out);
   }
   return absl::OkStatus();
 }
 
-TensorView Session::output(int i) const { return impl_->outputs[static_cast<size_t>(i)]; }
+TensorView Session::output(int i) const { return impl_->current->outputs[static_cast<size_t>(i)]; }
 
-TensorView Session::logits(int i) const { return impl_->logits[static_cast<size_t>(i)]; }
+TensorView Session::logits(int i) const { return impl_->current->logits[static_cast<size_t>(i)]; }
 
 size_t Session::memory_bytes() const {
   size_t bytes = impl_->arena.size();

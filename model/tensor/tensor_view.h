@@ -21,13 +21,15 @@ class TensorView {
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
   const void* data() const { return data_; }
+  /// From now on views elements of the same dtype and shape at another place.
+  void set_data(const void* data) { data_ = data; }
   int64_t elements() const { return shape_.elements(); }
   bool present() const { return data_ != nullptr || present_empty(); }
 
   /// The elements. T must match dtype().
   template <typename T>
   absl::Span<const T> values() const {
-    return {static_cast<const T*>(data_), static_cast<size_t>(elements())};
+    return absl::Span<const T>(static_cast<const T*>(data_), static_cast<size_t>(elements()));
   }
 
  private:
@@ -54,7 +56,7 @@ class MutableTensorView {
 
   template <typename T>
   absl::Span<T> values() const {
-    return {static_cast<T*>(data_), static_cast<size_t>(elements())};
+    return absl::Span<T>(static_cast<T*>(data_), static_cast<size_t>(elements()));
   }
 
   // NOLINTNEXTLINE(google-explicit-constructor): whoever may write may read

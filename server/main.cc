@@ -2,8 +2,10 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -35,11 +37,12 @@
 #include "server/registry/model_registry.h"
 #include "server/services/inference_service.h"
 #include "server/services/model_service.h"
+#include "server/services/prediction_frontend.h"
 #include "server/services/prediction_handler.h"
-#include "server/services/prediction_service.h"
 #include "server/services/statistics.h"
 #include "server/services/training_service.h"
 #include "server/training/job_runner.h"
+#include "server/transport/grpc_transport.h"
 
 ABSL_FLAG(absl::optional<std::string>, repository, absl::nullopt, "directory of models");
 ABSL_FLAG(absl::optional<std::string>, grpc_address, absl::nullopt, "HOST:PORT for gRPC");
@@ -196,6 +199,12 @@ absl::StatusOr<std::unique_ptr<JobRunner>> StartTraining(const TrainingOptions& 
   return JobRunner::Create(options, std::move(parts));
 }
 
+/// Processors that this process may use.
+int CpuCount() {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
+}
+
 std::string WithPort(const std::string& address, int port) {
   return absl::StrCat(address.substr(0, address.rfind(':')), ":", port);
 }
@@ -252,38 +261,41 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
 
   StatisticsRecorder statistics(metrics.get(), &clock);
   PredictionHandler handler(registry.get(), &statistics, &clock);
-  PredictionServiceImpl prediction_service(&handler);
   ModelServiceImpl model_service(registry.get());
-  InferenceServiceImpl inference_service(&handler, registry.get(), &statistics,
-                                         {.name = options.server_name,
-                                          .version = kVersion,
-                                          .ready = [&] { return ready && !draining; }});
+  InferenceServiceImpl inference_service(
+      registry.get(), &statistics, {.name = options.server_name, .version = kVersion, .ready = [&] {
+                                      return ready && !draining;
+                                    }});
   TrainingServiceImpl training_service(runner.ok() ? absl::StatusOr<JobRunner*>(runner->get())
                                                    : runner.status());
 
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  TransportOptions transport_options;
+  transport_options.listener.address = options.listen.grpc_address;
+  transport_options.io_threads = CpuCount();
+  absl::StatusOr<std::unique_ptr<GrpcTransport>> created = GrpcTransport::Create(
+      transport_options, PredictionFrontend::Methods(),
+      [&](int) { return std::make_unique<PredictionFrontend>(&handler, &clock); });
+  if (!created.ok()) {
+    return Annotate(created.status(),
+                    absl::StrCat("cannot listen for gRPC on '", options.listen.grpc_address, "'"));
+  }
+  const std::unique_ptr<GrpcTransport> transport = *std::move(created);
   grpc::ServerBuilder builder;
-  int grpc_port = 0;
-  builder.AddListeningPort(options.listen.grpc_address, grpc::InsecureServerCredentials(),
-                           &grpc_port);
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a taken port is an error
+  transport->AddTo(&builder, grpc::InsecureServerCredentials());
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.listen.max_message_bytes));
   builder.SetMaxSendMessageSize(static_cast<int>(options.listen.max_message_bytes));
-  builder.RegisterService(&prediction_service);
   builder.RegisterService(&model_service);
   builder.RegisterService(&inference_service);
   builder.RegisterService(&training_service);
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  if (server == nullptr || grpc_port == 0) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot listen for gRPC on '", options.listen.grpc_address,
-                     "': the port is taken, or the host is not one of this machine's"));
-  }
+  if (server == nullptr) return absl::InternalError("gRPC does not start; its log says why");
+  transport->Start();
   board.Attach(server->GetHealthCheckService());
   ready = true;
   std::printf("sigserve %s: gRPC on %s, HTTP on %s, repository %s (%s)\n", kVersion,
-              WithPort(options.listen.grpc_address, grpc_port).c_str(),
+              transport->bound_address().c_str(),
               WithPort(options.listen.http_address, http->port()).c_str(),
               options.repository.c_str(), CountModels(*registry).c_str());
   std::fflush(stdout);
@@ -300,6 +312,7 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
   draining = true;
   board.Drain();
   if (runner.ok()) (*runner)->Stop();
+  transport->StopAccepting();
   server->Shutdown(deadline);
   SIGSERVE_LOG(kInfo, "stopped");
   // Without destructors: nothing is left to be saved, and the HTTP library's take up to 2 s.

@@ -6,8 +6,6 @@
 #include "model/base/status_macros.h"
 #include "server/codec/model_codec.h"
 #include "server/codec/status.h"
-#include "server/services/call_context.h"
-#include "server/services/message_stream.h"
 
 namespace sigserve {
 namespace {
@@ -53,36 +51,9 @@ grpc::Status NoSharedMemory() {
 
 }  // namespace
 
-InferenceServiceImpl::InferenceServiceImpl(PredictionHandler* handler, ModelRegistry* registry,
+InferenceServiceImpl::InferenceServiceImpl(ModelRegistry* registry,
                                            const StatisticsRecorder* statistics, ServerInfo info)
-    : handler_(handler), registry_(registry), statistics_(statistics), info_(std::move(info)) {}
-
-grpc::ServerUnaryReactor* InferenceServiceImpl::ModelInfer(
-    grpc::CallbackServerContext* context, const inference::ModelInferRequest* request,
-    inference::ModelInferResponse* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  handler_->Infer(*request, CallContextOf(context, "ModelInfer"), response,
-                  [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); });
-  return reactor;
-}
-
-grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>*
-InferenceServiceImpl::ModelStreamInfer(grpc::CallbackServerContext* context) {
-  return new MessageStream<inference::ModelInferRequest, inference::ModelStreamInferResponse>(
-      AnswerOrder::kAsAsked, [this, context](const inference::ModelInferRequest& request,
-                                             inference::ModelStreamInferResponse* response,
-                                             const std::function<void()>& done) {
-        handler_->Infer(request, CallContextOf(context, "ModelStreamInfer"),
-                        response->mutable_infer_response(),
-                        [&request, response, done](const absl::Status& status) {
-                          if (!status.ok()) {
-                            response->set_error_message(WireMessage(status));
-                            response->mutable_infer_response()->set_id(request.id());
-                          }
-                          done();
-                        });
-      });
-}
+    : registry_(registry), statistics_(statistics), info_(std::move(info)) {}
 
 #define SIGSERVE_RPC(rpc)                                                        \
   grpc::Status InferenceServiceImpl::rpc(grpc::ServerContext*,                   \

@@ -1,5 +1,5 @@
-// The Open Inference Protocol v2 and Triton's extensions of it. Inference uses gRPC's callback API,
-// as PredictionServiceImpl does; everything else is synchronous, because it may load models.
+// The Open Inference Protocol v2 and Triton's extensions of it, but for inference itself, which
+// comes by the transport (prediction_frontend.h). Synchronous, because calls may load models.
 // Shared-memory regions, model upload (RepositoryModelLoad's "config" and "file:" parameters),
 // classification and changes of the trace and log settings are UNIMPLEMENTED and say so.
 #pragma once
@@ -9,7 +9,6 @@
 
 #include "inference/grpc_service.grpc.pb.h"
 #include "server/registry/model_registry.h"
-#include "server/services/prediction_handler.h"
 #include "server/services/statistics.h"
 
 namespace sigserve {
@@ -22,22 +21,17 @@ struct ServerInfo {
   std::function<bool()> ready;
 };
 
+// ModelInfer and ModelStreamInfer are generic here, which leaves their paths to the transport.
 class InferenceServiceImpl final
-    : public inference::GRPCInferenceService::WithCallbackMethod_ModelInfer<
-          inference::GRPCInferenceService::WithCallbackMethod_ModelStreamInfer<
+    : public inference::GRPCInferenceService::WithGenericMethod_ModelInfer<
+          inference::GRPCInferenceService::WithGenericMethod_ModelStreamInfer<
               inference::GRPCInferenceService::Service>> {
  public:
   /// All pointers must outlive it.
-  InferenceServiceImpl(PredictionHandler* handler, ModelRegistry* registry,
-                       const StatisticsRecorder* statistics, ServerInfo info);
+  InferenceServiceImpl(ModelRegistry* registry, const StatisticsRecorder* statistics,
+                       ServerInfo info);
 
-  grpc::ServerUnaryReactor* ModelInfer(grpc::CallbackServerContext* context,
-                                       const inference::ModelInferRequest* request,
-                                       inference::ModelInferResponse* response) override;
-  grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>*
-  ModelStreamInfer(grpc::CallbackServerContext* context) override;
-
-// Every other call: grpc::Status Rpc(context, request, response).
+// grpc::Status Rpc(context, request, response).
 #define SIGSERVE_RPC(rpc)                                                                \
   grpc::Status rpc(grpc::ServerContext* context, const inference::rpc##Request* request, \
                    inference::rpc##Response* response) override
@@ -62,7 +56,6 @@ class InferenceServiceImpl final
 #undef SIGSERVE_RPC
 
  private:
-  PredictionHandler* const handler_;
   ModelRegistry* const registry_;
   const StatisticsRecorder* const statistics_;
   const ServerInfo info_;

@@ -1,0 +1,231 @@
+#include "server/services/prediction_frontend.h"
+
+#include <google/protobuf/arena.h>
+#include <google/protobuf/io/zero_copy_stream.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/codec/status.h"
+
+namespace sigserve {
+namespace {
+
+// In the order of Methods().
+enum Method { kModelInfer, kModelStreamInfer, kPredict, kPredictStream };
+
+// What a one-row call's messages need of an arena; larger calls take more while they last.
+constexpr size_t kArenaBytes = 4096;
+constexpr size_t kMaxSpareCalls = 1024;
+
+/// A message's pieces as Protobuf reads them.
+class PieceStream final : public google::protobuf::io::ZeroCopyInputStream {
+ public:
+  explicit PieceStream(absl::Span<const absl::string_view> pieces) : pieces_(pieces) {}
+
+  bool Next(const void** data, int* size) override {
+    while (at_ < pieces_.size() && offset_ == pieces_[at_].size()) {
+      ++at_;
+      offset_ = 0;
+    }
+    if (at_ == pieces_.size()) return false;
+    const absl::string_view piece = pieces_[at_];
+    const size_t length = std::min(piece.size() - offset_, size_t{std::numeric_limits<int>::max()});
+    *data = piece.data() + offset_;
+    *size = static_cast<int>(length);
+    offset_ += length;
+    count_ += *size;
+    return true;
+  }
+  void BackUp(int count) override {
+    offset_ -= static_cast<size_t>(count);
+    count_ -= count;
+  }
+  bool Skip(int count) override {
+    const void* data = nullptr;
+    int size = 0;
+    while (count > 0) {
+      if (!Next(&data, &size)) return false;
+      if (size > count) BackUp(size - count);
+      count -= size;
+    }
+    return true;
+  }
+  int64_t ByteCount() const override { return count_; }
+
+ private:
+  const absl::Span<const absl::string_view> pieces_;
+  size_t at_ = 0;
+  size_t offset_ = 0;  // in pieces_[at_]
+  int64_t count_ = 0;
+};
+
+bool Parse(absl::Span<const absl::string_view> pieces, google::protobuf::MessageLite* message) {
+  if (pieces.empty()) return true;
+  if (pieces.size() == 1) {
+    return message->ParseFromArray(pieces[0].data(), static_cast<int>(pieces[0].size()));
+  }
+  PieceStream stream(pieces);
+  return message->ParseFromZeroCopyStream(&stream);
+}
+
+absl::Status Malformed(absl::string_view type) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("the message's bytes are no ", type, " in Protobuf's encoding"));
+}
+
+}  // namespace
+
+/// A message on its way: its request and response live in the arena.
+class PredictionFrontend::Call {
+ public:
+  Call() : arena_(Options(block_)) {}
+
+  void Start(InboundMessage* message) { message_ = message; }
+  void Clear() { arena_.Reset(); }
+
+  template <typename M>
+  M* New() {
+    return google::protobuf::Arena::CreateMessage<M>(&arena_);
+  }
+  InboundMessage* message() const { return message_; }
+
+  CallContext Context(absl::string_view method, const Clock& clock) const {
+    CallContext context;
+    context.method = method;
+    context.time_left = message_->deadline() - clock.Monotonic();
+    context.cancelled = [message = message_] { return message->cancelled(); };
+    return context;
+  }
+
+ private:
+  static google::protobuf::ArenaOptions Options(char* block) {
+    google::protobuf::ArenaOptions options;
+    options.initial_block = block;
+    options.initial_block_size = kArenaBytes;
+    return options;
+  }
+
+  alignas(16) char block_[kArenaBytes];
+  google::protobuf::Arena arena_;
+  InboundMessage* message_ = nullptr;
+};
+
+std::vector<TransportMethod> PredictionFrontend::Methods() {
+  // gRPC's reflection lists the service of the last one; the other is listed for its other methods.
+  return {{.path = "/inference.GRPCInferenceService/ModelInfer"},
+          {.path = "/inference.GRPCInferenceService/ModelStreamInfer",
+           .streaming = true,
+           .ordered = true},
+          {.path = "/sigserve.v1.PredictionService/Predict"},
+          {.path = "/sigserve.v1.PredictionService/PredictStream", .streaming = true}};
+}
+
+PredictionFrontend::PredictionFrontend(PredictionHandler* handler, const Clock* clock)
+    : handler_(handler), clock_(clock) {}
+
+PredictionFrontend::~PredictionFrontend() = default;
+
+std::unique_ptr<PredictionFrontend::Call> PredictionFrontend::TakeCall() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!spare_.empty()) {
+      std::unique_ptr<Call> call = std::move(spare_.back());
+      spare_.pop_back();
+      return call;
+    }
+  }
+  return std::make_unique<Call>();
+}
+
+void PredictionFrontend::GiveBack(std::unique_ptr<Call> call) {
+  call->Clear();
+  absl::MutexLock lock(&mutex_);
+  if (spare_.size() < kMaxSpareCalls) spare_.push_back(std::move(call));
+}
+
+void PredictionFrontend::OnMessage(InboundMessage* message) {
+  Call* const call = TakeCall().release();  // Finish() has it back
+  call->Start(message);
+  switch (static_cast<Method>(message->method())) {
+    case kPredict:
+      return Predict(call);
+    case kPredictStream:
+      return PredictStream(call);
+    case kModelInfer:
+      return ModelInfer(call);
+    case kModelStreamInfer:
+      return ModelStreamInfer(call);
+  }
+}
+
+void PredictionFrontend::Predict(Call* call) {
+  auto* request = call->New<v1::PredictRequest>();
+  if (!Parse(call->message()->request(), request)) {
+    return Finish(call, Malformed("PredictRequest"), nullptr);
+  }
+  auto* response = call->New<v1::PredictResponse>();
+  handler_->Predict(
+      *request, call->Context("Predict", *clock_), response,
+      [this, call, response](const absl::Status& status) { Finish(call, status, response); });
+}
+
+void PredictionFrontend::PredictStream(Call* call) {
+  auto* request = call->New<v1::PredictStreamRequest>();
+  const bool parsed = Parse(call->message()->request(), request);
+  auto* response = call->New<v1::PredictStreamResponse>();
+  response->set_id(request->id());
+  const auto done = [this, call, response](const absl::Status& status) {
+    if (!status.ok()) {
+      response->mutable_error()->set_code(static_cast<int>(status.code()));
+      response->mutable_error()->set_message(WireMessage(status));
+    }
+    Finish(call, absl::OkStatus(), response);
+  };
+  if (!parsed) return done(Malformed("PredictStreamRequest"));
+  handler_->Predict(request->request(), call->Context("PredictStream", *clock_),
+                    response->mutable_response(), done);
+}
+
+void PredictionFrontend::ModelInfer(Call* call) {
+  auto* request = call->New<inference::ModelInferRequest>();
+  if (!Parse(call->message()->request(), request)) {
+    return Finish(call, Malformed("ModelInferRequest"), nullptr);
+  }
+  auto* response = call->New<inference::ModelInferResponse>();
+  handler_->Infer(
+      *request, call->Context("ModelInfer", *clock_), response,
+      [this, call, response](const absl::Status& status) { Finish(call, status, response); });
+}
+
+void PredictionFrontend::ModelStreamInfer(Call* call) {
+  auto* request = call->New<inference::ModelInferRequest>();
+  const bool parsed = Parse(call->message()->request(), request);
+  auto* response = call->New<inference::ModelStreamInferResponse>();
+  const auto done = [this, call, request, response](const absl::Status& status) {
+    if (!status.ok()) {
+      response->set_error_message(WireMessage(status));
+      response->mutable_infer_response()->set_id(request->id());
+    }
+    Finish(call, absl::OkStatus(), response);
+  };
+  if (!parsed) return done(Malformed("ModelInferRequest"));
+  handler_->Infer(*request, call->Context("ModelStreamInfer", *clock_),
+                  response->mutable_infer_response(), done);
+}
+
+void PredictionFrontend::Finish(Call* call, const absl::Status& status,
+                                const google::protobuf::Message* response) {
+  std::unique_ptr<Call> owned(call);
+  InboundMessage* const message = call->message();
+  if (status.ok()) {
+    const size_t bytes = response->ByteSizeLong();
+    response->SerializeWithCachedSizesToArray(message->AllocateReply(bytes));
+  }
+  GiveBack(std::move(owned));
+  message->Reply(status.ok() ? status : absl::Status(status.code(), WireMessage(status)));
+}
+
+}  // namespace sigserve

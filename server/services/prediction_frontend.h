@@ -1,0 +1,48 @@
+// Where the transport's messages become predictions: parses each, hands it to the handler, and
+// serializes the answer straight into the reply. One per I/O thread, used by that thread; answers
+// may come from any. Serves Predict, PredictStream, ModelInfer and ModelStreamInfer; a bad message
+// of a stream is answered with its error, and the stream goes on.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "model/base/clock.h"
+#include "server/services/prediction_handler.h"
+#include "server/transport/message.h"
+#include "server/transport/raw_service.h"
+
+namespace sigserve {
+
+class PredictionFrontend final : public MessageHandler {
+ public:
+  /// The methods it serves, as the transport is to number them.
+  static std::vector<TransportMethod> Methods();
+
+  /// Both must outlive it. Every message must be answered before its end.
+  PredictionFrontend(PredictionHandler* handler, const Clock* clock);
+  ~PredictionFrontend() override;
+
+  void OnMessage(InboundMessage* message) override;
+  void OnDrained() override {}
+
+ private:
+  class Call;
+
+  std::unique_ptr<Call> TakeCall() ABSL_LOCKS_EXCLUDED(mutex_);
+  void GiveBack(std::unique_ptr<Call> call) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Predict(Call* call);
+  void PredictStream(Call* call);
+  void ModelInfer(Call* call);
+  void ModelStreamInfer(Call* call);
+  void Finish(Call* call, const absl::Status& status, const google::protobuf::Message* response);
+
+  PredictionHandler* const handler_;
+  const Clock* const clock_;
+  absl::Mutex mutex_;
+  std::vector<std::unique_ptr<Call>> spare_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace sigserve

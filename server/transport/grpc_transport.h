@@ -1,0 +1,71 @@
+// The transport on gRPC's async API: our own accept loop, one completion queue and thread per core,
+// drain and cork. Other services (health, reflection, the callback ones) share the same
+// grpc::Server and its connections.
+//
+//   auto transport = GrpcTransport::Create(options, methods, make_handler);
+//   grpc::ServerBuilder builder;  transport->AddTo(&builder, credentials);
+//   builder.RegisterService(...)... auto server = builder.BuildAndStart();  transport->Start();
+//   ...
+//   transport->StopAccepting();  server->Shutdown(deadline);  transport->Stop();  (then the
+//   server's end, then the transport's)
+#pragma once
+
+#include <grpcpp/generic/async_generic_service.h>
+#include <grpcpp/grpcpp.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/transport/io_loop.h"
+#include "server/transport/listener.h"
+#include "server/transport/message.h"
+#include "server/transport/raw_service.h"
+
+namespace sigserve {
+
+struct TransportOptions {
+  ListenerOptions listener;
+  int io_threads = 1;
+  IoLoopOptions loop;
+};
+
+class GrpcTransport {
+ public:
+  using HandlerFactory = std::function<std::unique_ptr<MessageHandler>(int io_thread)>;
+
+  /// Binds the address; errors as Listener::Open.
+  static absl::StatusOr<std::unique_ptr<GrpcTransport>> Create(const TransportOptions& options,
+                                                               std::vector<TransportMethod> methods,
+                                                               HandlerFactory make_handler);
+  ~GrpcTransport();
+
+  /// Before BuildAndStart(), once.
+  void AddTo(grpc::ServerBuilder* builder, std::shared_ptr<grpc::ServerCredentials> credentials);
+  /// After BuildAndStart().
+  void Start();
+  void StopAccepting();
+  /// After the server's Shutdown() and before its end: waits until every call is over, ends the
+  /// threads.
+  void Stop();
+
+  const std::string& bound_address() const { return listener_->bound_address(); }
+  int port() const { return listener_->port(); }
+
+ private:
+  GrpcTransport(const TransportOptions& options, std::unique_ptr<Listener> listener,
+                std::vector<TransportMethod> methods, HandlerFactory make_handler);
+
+  const TransportOptions options_;
+  const std::unique_ptr<Listener> listener_;
+  const HandlerFactory make_handler_;
+  RawService service_;
+  // Answers UNIMPLEMENTED to unknown methods. gRPC asks for one where a service leaves methods out.
+  grpc::CallbackGenericService unknown_methods_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
+  std::vector<std::unique_ptr<IoLoop>> loops_;
+};
+
+}  // namespace sigserve

@@ -1,0 +1,132 @@
+#include "server/transport/io_loop.h"
+
+#include <grpc/support/time.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "server/transport/stream_call.h"
+#include "server/transport/unary_call.h"
+
+namespace sigserve {
+namespace {
+
+// Calls of each method that wait to be matched with an arrival: few, so that the queue of gRPC's
+// requests stays short (128 cost 7 %); each arrival posts its successor.
+constexpr int kPostedCalls = 16;
+// The queue counts as drained when it was found empty so many times: a second look finds what
+// arrived meanwhile (+10 %).
+constexpr int kEmptyPolls = 2;
+// A turn takes so many events at most: under overload events come as fast as they are taken.
+constexpr int kMaxEventsPerTurn = 2048;
+
+gpr_timespec Immediately() { return gpr_time_0(GPR_CLOCK_MONOTONIC); }
+
+}  // namespace
+
+grpc::Status GrpcStatus(const absl::Status& status) {
+  // The codes have the same numbers.
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
+}
+
+absl::Duration MonotonicDeadline(gpr_timespec deadline) {
+  if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0) {
+    return absl::InfiniteDuration();
+  }
+  const gpr_timespec t = gpr_convert_clock_type(deadline, GPR_CLOCK_MONOTONIC);
+  return absl::Seconds(t.tv_sec) + absl::Nanoseconds(t.tv_nsec);
+}
+
+void MessageBytes::Take(grpc::ByteBuffer* buffer) {
+  slices_.resize(1);
+  if (!buffer->TrySingleSlice(slices_.data()).ok()) {
+    slices_.clear();
+    // Fails only on a message that gRPC could not decompress: no bytes then, which no decoder
+    // accepts as a request.
+    if (!buffer->Dump(&slices_).ok()) slices_.clear();
+  }
+  buffer->Clear();
+  views_.clear();
+  for (const grpc::Slice& slice : slices_) {
+    views_.emplace_back(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+}
+
+IoLoop::IoLoop(RawService* service, const Connections* connections,
+               std::unique_ptr<grpc::ServerCompletionQueue> queue,
+               std::unique_ptr<MessageHandler> handler, IoLoopOptions options)
+    : service_(service),
+      connections_(connections),
+      queue_(std::move(queue)),
+      handler_(std::move(handler)),
+      options_(options) {}
+
+IoLoop::~IoLoop() { Stop(); }
+
+void IoLoop::Start() {
+  const std::vector<TransportMethod>& methods = service_->methods();
+  for (size_t i = 0; i < methods.size(); ++i) {
+    for (int posted = 0; posted < kPostedCalls; ++posted) {
+      if (methods[i].streaming) {
+        StreamCall::Post(this, static_cast<int>(i));
+      } else {
+        UnaryCall::Post(this, static_cast<int>(i));
+      }
+    }
+  }
+  thread_ = std::thread([this] { Run(); });
+}
+
+void IoLoop::Stop() {
+  if (!thread_.joinable()) return;
+  // Runs once, at the very end. Replies need the queue; whoever holds a message answers it.
+  while (calls_.load(std::memory_order_acquire) > 0) absl::SleepFor(absl::Milliseconds(1));
+  queue_->Shutdown();
+  thread_.join();
+}
+
+bool IoLoop::WaitForEvent(void** tag, bool* ok) {
+  using Queue = grpc::CompletionQueue;
+  if (options_.spin > absl::ZeroDuration() && busy_) {
+    const absl::Time end = absl::Now() + options_.spin;
+    do {
+      const Queue::NextStatus status = queue_->AsyncNext(tag, ok, Immediately());
+      if (status == Queue::GOT_EVENT) return true;
+      if (status == Queue::SHUTDOWN) return false;
+    } while (absl::Now() < end);
+  }
+  const absl::Time slept = absl::Now();
+  const bool got = queue_->Next(tag, ok);
+  // Spinning pays only if it would have caught this event.
+  busy_ = absl::Now() - slept < options_.spin;
+  return got;
+}
+
+void IoLoop::Run() {
+  thread_id_ = std::this_thread::get_id();
+  void* tag = nullptr;
+  bool ok = false;
+  while (WaitForEvent(&tag, &ok)) {
+    static_cast<CompletionTag*>(tag)->Complete(ok);
+    for (int empty = 0, events = 1; empty < kEmptyPolls && events < kMaxEventsPerTurn;) {
+      if (queue_->AsyncNext(&tag, &ok, Immediately()) == grpc::CompletionQueue::GOT_EVENT) {
+        static_cast<CompletionTag*>(tag)->Complete(ok);
+        ++events;
+      } else {
+        ++empty;
+      }
+    }
+    handler_->OnDrained();
+    FlushTurn();
+  }
+}
+
+void IoLoop::FlushTurn() {
+  if (to_flush_.empty()) return;
+  const CorkScope cork(*connections_, to_flush_.size());
+  for (Flushable* flushable : to_flush_) flushable->Flush();
+  to_flush_.clear();
+}
+
+}  // namespace sigserve

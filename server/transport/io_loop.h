@@ -1,0 +1,105 @@
+// One I/O thread of the transport: its completion queue, its handler, and the replies of its
+// current turn. Internal to the transport.
+#pragma once
+
+#include <grpcpp/completion_queue.h>
+#include <grpcpp/support/slice.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "server/transport/connections.h"
+#include "server/transport/message.h"
+#include "server/transport/raw_service.h"
+
+namespace sigserve {
+
+/// What a completion queue gives back. Complete() runs on the I/O thread.
+class CompletionTag {
+ public:
+  virtual void Complete(bool ok) = 0;
+
+ protected:
+  ~CompletionTag() = default;
+};
+
+/// Something with replies to write at the end of a turn.
+class Flushable {
+ public:
+  virtual void Flush() = 0;
+
+ protected:
+  ~Flushable() = default;
+};
+
+/// A message's bytes, as pieces that stay alive with it.
+class MessageBytes {
+ public:
+  /// Takes the buffer's contents, without copying them.
+  void Take(grpc::ByteBuffer* buffer);
+  absl::Span<const absl::string_view> pieces() const { return views_; }
+  void Clear() {
+    slices_.clear();
+    views_.clear();
+  }
+
+ private:
+  std::vector<grpc::Slice> slices_;
+  std::vector<absl::string_view> views_;
+};
+
+struct IoLoopOptions {
+  /// How long a turn's thread keeps polling before it sleeps, while calls keep coming; zero =
+  /// never.
+  absl::Duration spin = absl::ZeroDuration();
+};
+
+class IoLoop {
+ public:
+  IoLoop(RawService* service, const Connections* connections,
+         std::unique_ptr<grpc::ServerCompletionQueue> queue,
+         std::unique_ptr<MessageHandler> handler, IoLoopOptions options);
+  ~IoLoop();
+
+  /// Posts the first calls and starts the thread. After the server has started.
+  void Start();
+  /// Waits until every call is over, then ends the thread. After the server has shut down.
+  void Stop();
+
+  RawService* service() const { return service_; }
+  grpc::ServerCompletionQueue* queue() const { return queue_.get(); }
+  MessageHandler* handler() const { return handler_.get(); }
+  bool on_own_thread() const { return std::this_thread::get_id() == thread_id_; }
+
+  /// I/O thread only: flushes it at the end of this turn.
+  void FlushLater(Flushable* flushable) { to_flush_.push_back(flushable); }
+  /// Calls, posted ones included: each may still use the queue. Stop() waits for zero.
+  void CallBegins() { calls_.fetch_add(1, std::memory_order_relaxed); }
+  void CallEnds() { calls_.fetch_sub(1, std::memory_order_release); }
+
+ private:
+  void Run();
+  bool WaitForEvent(void** tag, bool* ok);
+  void FlushTurn();
+
+  RawService* const service_;
+  const Connections* const connections_;
+  const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  const std::unique_ptr<MessageHandler> handler_;
+  const IoLoopOptions options_;
+  std::vector<Flushable*> to_flush_;
+  std::atomic<int64_t> calls_{0};
+  bool busy_ = false;  // the last wait ended before the spin did
+  std::thread thread_;
+  std::thread::id thread_id_;
+};
+
+grpc::Status GrpcStatus(const absl::Status& status);
+
+/// gRPC's deadline as Clock::Monotonic's time.
+absl::Duration MonotonicDeadline(gpr_timespec deadline);
+
+}  // namespace sigserve

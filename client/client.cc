@@ -345,7 +345,7 @@ absl::StatusOr<TrainReceipt> Client::Train(const TrainSpec& spec, const Training
 
 absl::Status Client::WatchJob(const std::string& job_id, int64_t after_event,
                               const std::function<void(const JobEvent&)>& on_event,
-                              std::stop_token stop) {
+                              const std::stop_token& stop) {
   return impl_->WatchJob(job_id, after_event, on_event, stop);
 }
 

@@ -81,7 +81,7 @@ class Client {
   /// CANCELLED once `stop` was requested; the job goes on.
   absl::Status WatchJob(const std::string& job_id, int64_t after_event,
                         const std::function<void(const JobEvent&)>& on_event,
-                        std::stop_token stop = {});
+                        const std::stop_token& stop = {});
   absl::StatusOr<Job> GetJob(const std::string& job_id);
   absl::StatusOr<std::vector<Job>> ListJobs();
   absl::StatusOr<Job> CancelJob(const std::string& job_id);

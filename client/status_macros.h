@@ -22,9 +22,11 @@
 #define CLIENT_ASSIGN_OR_RETURN(lhs, expr) \
   CLIENT_ASSIGN_OR_RETURN_IMPL(CLIENT_STATUS_CONCAT(client_statusor_, __LINE__), lhs, expr)
 
+// Names cannot be enclosed in parentheses. NOLINTBEGIN(bugprone-macro-parentheses)
 #define CLIENT_ASSIGN_OR_RETURN_IMPL(statusor, lhs, expr) \
   auto statusor = (expr);                                 \
   if (!statusor.ok()) {                                   \
     return std::move(statusor).status();                  \
   }                                                       \
   lhs = *std::move(statusor)
+// NOLINTEND(bugprone-macro-parentheses)

@@ -2,8 +2,11 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/cli/verb.h"
 #include "client/cli/writers.h"
 
@@ -22,10 +25,25 @@ const char* Text(client::Health health) {
   return "UNKNOWN";
 }
 
+/// The health protocol says no more than NOT_FOUND: say what exists.
+absl::Status UnknownModel(client::Client& client, const std::string& model,
+                          const absl::Status& not_found) {
+  const auto models = client.ListModels();
+  if (!models.ok()) return not_found;
+  std::set<std::string> names;
+  for (const client::ModelVersion& m : *models) names.insert(m.name);
+  return absl::NotFoundError(absl::StrCat(
+      "no model '", model, "'; ",
+      names.empty() ? "there are none" : absl::StrCat("there are: ", absl::StrJoin(names, ", "))));
+}
+
 ExitCode Run(Context& context, const std::string& model) {
   const auto client = context.Connect();
   if (client == nullptr) return ExitCode::kUsage;
   const auto health = client->CheckHealth(model);
+  if (absl::IsNotFound(health.status()) && !model.empty()) {
+    return context.ServerError(UnknownModel(*client, model, health.status()));
+  }
   if (!health.ok()) return context.ServerError(health.status());
   switch (context.options.output) {
     case OutputFormat::kTable:

@@ -125,7 +125,7 @@ void AddTrainCommand(CLI::App* app, Context* context) {
   CLI::App* verb = AddVerb(
       app, "train", "Train a classifier from a CSV and publish it as a new version",
       "  sigctl train breast_cancer --data train.csv --label-column label \\\n"
-      "      --hidden 32 --epochs 60 --batch-size 32 --learning-rate 0.01 --validation 0.2\n"
+      "      --hidden 32 --epochs 15 --batch-size 32 --learning-rate 0.01 --validation 0.2\n"
       "\n"
       "Labels are 0 or 1. Ctrl-C cancels the job; exit code 1 then, and if it fails.");
   const auto flags = std::make_shared<Flags>();

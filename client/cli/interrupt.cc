@@ -1,7 +1,7 @@
 #include "client/cli/interrupt.h"
 
 #include <poll.h>
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX, not <csignal>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>

@@ -1,5 +1,6 @@
 #include "client/cli/model_inputs.h"
 
+#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -25,6 +26,12 @@ std::string Names(const std::vector<TensorSpec>& specs) {
   });
 }
 
+/// All digits that tell it from its neighbours: which is why it did not fit.
+std::string Text(double value) {
+  char buffer[32];
+  return std::string(buffer, std::to_chars(buffer, buffer + sizeof(buffer), value).ptr);
+}
+
 /// The bytes of `values` as T; names the first value that T cannot hold.
 template <typename T>
 absl::StatusOr<std::string> Encode(const InputArray& array, const std::string& source,
@@ -38,7 +45,7 @@ absl::StatusOr<std::string> Encode(const InputArray& array, const std::string& s
     } else {
       // The bounds are exact powers of two; max() itself may not be a double.
       constexpr double kEnd =
-          std::is_same_v<T, bool> ? 2.0 : -2.0 * (std::numeric_limits<T>::min() / 2);
+          std::is_same_v<T, bool> ? 2.0 : -static_cast<double>(std::numeric_limits<T>::min());
       constexpr double kBegin =
           std::is_same_v<T, bool> ? 0.0 : double(std::numeric_limits<T>::min());
       fits = value >= kBegin && value < kEnd && value == std::trunc(value);
@@ -47,8 +54,8 @@ absl::StatusOr<std::string> Encode(const InputArray& array, const std::string& s
       const int64_t width = array.shape.empty() ? 1 : std::max<int64_t>(1, array.shape.back());
       const auto at = static_cast<int64_t>(i);
       return absl::InvalidArgumentError(absl::StrCat(source, ": row ", at / width + 1, ", column ",
-                                                     at % width + 1, ": ", value, " does not fit ",
-                                                     type));
+                                                     at % width + 1, ": ", Text(value),
+                                                     " does not fit ", type));
     }
     const T element = static_cast<T>(value);
     std::memcpy(bytes.data() + i * sizeof(T), &element, sizeof(T));

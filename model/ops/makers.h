@@ -1,6 +1,6 @@
 // For the sources of this folder: the makers that op_table.cc lists, one per operator (two where an
 // opset changed the meaning), and the checks that most operators share. Each maker lives in the
-// file named after its operator.
+// file named after its operator or, for small families, in the file whose first line lists them.
 #pragma once
 
 #include <memory>
@@ -15,24 +15,79 @@ namespace sigserve {
 using OpMaker = absl::StatusOr<std::unique_ptr<const Op>>(const NodeSpec& node,
                                                           absl::Span<const TensorView> constants);
 
+OpMaker MakeAbs;
 OpMaker MakeAdd;
+OpMaker MakeAnd;
+OpMaker MakeArgMax;
+OpMaker MakeArgMin;
+OpMaker MakeCast;
+OpMaker MakeCeil;
+OpMaker MakeClip;
+OpMaker MakeConcat;
+OpMaker MakeConstantOfShape;
+OpMaker MakeCumSum;
 OpMaker MakeDiv;
 OpMaker MakeDropout;
+OpMaker MakeEqual;
+OpMaker MakeExpand;
 OpMaker MakeFlatten;
+OpMaker MakeFloor;
+OpMaker MakeGather;
+OpMaker MakeGatherElements;
 OpMaker MakeGemm;
+OpMaker MakeGreater;
+OpMaker MakeGreaterOrEqual;
 OpMaker MakeIdentity;
+OpMaker MakeIsNaN;
+OpMaker MakeLess;
+OpMaker MakeLessOrEqual;
 OpMaker MakeLinearClassifier;
 OpMaker MakeLogSoftmax;
 OpMaker MakeMatMul;
+OpMaker MakeMax;
+OpMaker MakeMean;
+OpMaker MakeMin;
 OpMaker MakeMul;
+OpMaker MakeNeg;
 OpMaker MakeNormalizer;
+OpMaker MakeNot;
+OpMaker MakeOneHot;
+OpMaker MakeOr;
+OpMaker MakePow;
+OpMaker MakeRange;
+OpMaker MakeReciprocal;
+OpMaker MakeReduceL1;
+OpMaker MakeReduceL2;
+OpMaker MakeReduceLogSum;
+OpMaker MakeReduceLogSumExp;
+OpMaker MakeReduceMax;
+OpMaker MakeReduceMean;
+OpMaker MakeReduceMin;
+OpMaker MakeReduceProd;
+OpMaker MakeReduceSum;
+OpMaker MakeReduceSumSquare;
 OpMaker MakeRelu;
 OpMaker MakeReshape;
+OpMaker MakeRound;
 OpMaker MakeScaler;
+OpMaker MakeShape;
 OpMaker MakeSigmoid;
+OpMaker MakeSign;
+OpMaker MakeSize;
+OpMaker MakeSlice;
 OpMaker MakeSoftmax;
+OpMaker MakeSplit;
+OpMaker MakeSqrt;
+OpMaker MakeSqueeze;
 OpMaker MakeSub;
+OpMaker MakeSum;
 OpMaker MakeTanh;
+OpMaker MakeTile;
+OpMaker MakeTopK;
+OpMaker MakeTranspose;
+OpMaker MakeUnsqueeze;
+OpMaker MakeWhere;
+OpMaker MakeXor;
 
 /// Sets an output's type. INVALID_ARGUMENT when the shape is too large to have a size in bytes.
 inline absl::Status SetOutput(DType dtype, Shape shape, TensorType& out) {

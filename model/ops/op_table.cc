@@ -1,6 +1,7 @@
 #include "model/ops/op_table.h"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -10,35 +11,111 @@
 namespace sigserve {
 namespace {
 
-// The newest opset whose changes to these operators have been read: types only, since 13 or 14.
+// Models of opset 7 to 21 are supported. These are the newest opsets whose changes have been read:
+// from 22 on, the operators here gained element types and nothing else.
 constexpr int kNewest = 23;
 constexpr int kNewestMl = 5;
+constexpr int kAnyNumber = std::numeric_limits<int>::max();
 constexpr absl::string_view kOnnx = "";
 constexpr absl::string_view kMl = "ai.onnx.ml";
 
 constexpr OpEntry kOps[] = {
     // domain, type, opsets, inputs, outputs, maker
+    {kOnnx, "Abs", 6, kNewest, 1, 1, 1, 1, MakeAbs},
     {kOnnx, "Add", 7, kNewest, 2, 2, 1, 1, MakeAdd},
+    {kOnnx, "And", 7, kNewest, 2, 2, 1, 1, MakeAnd},
+    {kOnnx, "ArgMax", 1, kNewest, 1, 1, 1, 1, MakeArgMax},
+    {kOnnx, "ArgMin", 1, kNewest, 1, 1, 1, 1, MakeArgMin},
+    {kOnnx, "Cast", 6, kNewest, 1, 1, 1, 1, MakeCast},
+    {kOnnx, "Ceil", 6, kNewest, 1, 1, 1, 1, MakeCeil},
+    {kOnnx, "Clip", 6, 10, 1, 1, 1, 1, MakeClip},
+    {kOnnx, "Clip", 11, kNewest, 1, 3, 1, 1, MakeClip},
+    {kOnnx, "Concat", 4, kNewest, 1, kAnyNumber, 1, 1, MakeConcat},
+    {kOnnx, "ConstantOfShape", 9, kNewest, 1, 1, 1, 1, MakeConstantOfShape},
+    {kOnnx, "CumSum", 11, kNewest, 2, 2, 1, 1, MakeCumSum},
     {kOnnx, "Div", 7, kNewest, 2, 2, 1, 1, MakeDiv},
     {kOnnx, "Dropout", 7, kNewest, 1, 3, 1, 2, MakeDropout},
+    {kOnnx, "Equal", 7, kNewest, 2, 2, 1, 1, MakeEqual},
+    {kOnnx, "Expand", 8, kNewest, 2, 2, 1, 1, MakeExpand},
     {kOnnx, "Flatten", 1, kNewest, 1, 1, 1, 1, MakeFlatten},
+    {kOnnx, "Floor", 6, kNewest, 1, 1, 1, 1, MakeFloor},
+    {kOnnx, "Gather", 1, kNewest, 2, 2, 1, 1, MakeGather},
+    {kOnnx, "GatherElements", 11, kNewest, 2, 2, 1, 1, MakeGatherElements},
     {kOnnx, "Gemm", 7, kNewest, 2, 3, 1, 1, MakeGemm},
+    {kOnnx, "Greater", 7, kNewest, 2, 2, 1, 1, MakeGreater},
+    {kOnnx, "GreaterOrEqual", 12, kNewest, 2, 2, 1, 1, MakeGreaterOrEqual},
     {kOnnx, "Identity", 1, kNewest, 1, 1, 1, 1, MakeIdentity},
+    {kOnnx, "IsNaN", 9, kNewest, 1, 1, 1, 1, MakeIsNaN},
+    {kOnnx, "Less", 7, kNewest, 2, 2, 1, 1, MakeLess},
+    {kOnnx, "LessOrEqual", 12, kNewest, 2, 2, 1, 1, MakeLessOrEqual},
     {kOnnx, "LogSoftmax", 1, kNewest, 1, 1, 1, 1, MakeLogSoftmax},
     {kOnnx, "MatMul", 1, kNewest, 2, 2, 1, 1, MakeMatMul},
+    {kOnnx, "Max", 6, kNewest, 1, kAnyNumber, 1, 1, MakeMax},
+    {kOnnx, "Mean", 6, kNewest, 1, kAnyNumber, 1, 1, MakeMean},
+    {kOnnx, "Min", 6, kNewest, 1, kAnyNumber, 1, 1, MakeMin},
     {kOnnx, "Mul", 7, kNewest, 2, 2, 1, 1, MakeMul},
+    {kOnnx, "Neg", 6, kNewest, 1, 1, 1, 1, MakeNeg},
+    {kOnnx, "Not", 1, kNewest, 1, 1, 1, 1, MakeNot},
+    {kOnnx, "OneHot", 9, kNewest, 3, 3, 1, 1, MakeOneHot},
+    {kOnnx, "Or", 7, kNewest, 2, 2, 1, 1, MakeOr},
+    {kOnnx, "Pow", 7, kNewest, 2, 2, 1, 1, MakePow},
+    {kOnnx, "Range", 11, kNewest, 3, 3, 1, 1, MakeRange},
+    {kOnnx, "Reciprocal", 6, kNewest, 1, 1, 1, 1, MakeReciprocal},
+    {kOnnx, "ReduceL1", 1, 17, 1, 1, 1, 1, MakeReduceL1},
+    {kOnnx, "ReduceL1", 18, kNewest, 1, 2, 1, 1, MakeReduceL1},
+    {kOnnx, "ReduceL2", 1, 17, 1, 1, 1, 1, MakeReduceL2},
+    {kOnnx, "ReduceL2", 18, kNewest, 1, 2, 1, 1, MakeReduceL2},
+    {kOnnx, "ReduceLogSum", 1, 17, 1, 1, 1, 1, MakeReduceLogSum},
+    {kOnnx, "ReduceLogSum", 18, kNewest, 1, 2, 1, 1, MakeReduceLogSum},
+    {kOnnx, "ReduceLogSumExp", 1, 17, 1, 1, 1, 1, MakeReduceLogSumExp},
+    {kOnnx, "ReduceLogSumExp", 18, kNewest, 1, 2, 1, 1, MakeReduceLogSumExp},
+    {kOnnx, "ReduceMax", 1, 17, 1, 1, 1, 1, MakeReduceMax},
+    {kOnnx, "ReduceMax", 18, kNewest, 1, 2, 1, 1, MakeReduceMax},
+    {kOnnx, "ReduceMean", 1, 17, 1, 1, 1, 1, MakeReduceMean},
+    {kOnnx, "ReduceMean", 18, kNewest, 1, 2, 1, 1, MakeReduceMean},
+    {kOnnx, "ReduceMin", 1, 17, 1, 1, 1, 1, MakeReduceMin},
+    {kOnnx, "ReduceMin", 18, kNewest, 1, 2, 1, 1, MakeReduceMin},
+    {kOnnx, "ReduceProd", 1, 17, 1, 1, 1, 1, MakeReduceProd},
+    {kOnnx, "ReduceProd", 18, kNewest, 1, 2, 1, 1, MakeReduceProd},
+    {kOnnx, "ReduceSum", 1, 12, 1, 1, 1, 1, MakeReduceSum},
+    {kOnnx, "ReduceSum", 13, kNewest, 1, 2, 1, 1, MakeReduceSum},
+    {kOnnx, "ReduceSumSquare", 1, 17, 1, 1, 1, 1, MakeReduceSumSquare},
+    {kOnnx, "ReduceSumSquare", 18, kNewest, 1, 2, 1, 1, MakeReduceSumSquare},
     {kOnnx, "Relu", 6, kNewest, 1, 1, 1, 1, MakeRelu},
     {kOnnx, "Reshape", 5, kNewest, 2, 2, 1, 1, MakeReshape},
+    {kOnnx, "Round", 11, kNewest, 1, 1, 1, 1, MakeRound},
+    {kOnnx, "Shape", 1, kNewest, 1, 1, 1, 1, MakeShape},
     {kOnnx, "Sigmoid", 6, kNewest, 1, 1, 1, 1, MakeSigmoid},
+    {kOnnx, "Sign", 9, kNewest, 1, 1, 1, 1, MakeSign},
+    {kOnnx, "Size", 1, kNewest, 1, 1, 1, 1, MakeSize},
+    {kOnnx, "Slice", 1, 9, 1, 1, 1, 1, MakeSlice},
+    {kOnnx, "Slice", 10, kNewest, 3, 5, 1, 1, MakeSlice},
     {kOnnx, "Softmax", 1, kNewest, 1, 1, 1, 1, MakeSoftmax},
+    {kOnnx, "Split", 2, 12, 1, 1, 1, kAnyNumber, MakeSplit},
+    {kOnnx, "Split", 13, kNewest, 1, 2, 1, kAnyNumber, MakeSplit},
+    {kOnnx, "Sqrt", 6, kNewest, 1, 1, 1, 1, MakeSqrt},
+    {kOnnx, "Squeeze", 1, 12, 1, 1, 1, 1, MakeSqueeze},
+    {kOnnx, "Squeeze", 13, kNewest, 1, 2, 1, 1, MakeSqueeze},
     {kOnnx, "Sub", 7, kNewest, 2, 2, 1, 1, MakeSub},
+    {kOnnx, "Sum", 6, kNewest, 1, kAnyNumber, 1, 1, MakeSum},
     {kOnnx, "Tanh", 6, kNewest, 1, 1, 1, 1, MakeTanh},
+    {kOnnx, "Tile", 6, kNewest, 2, 2, 1, 1, MakeTile},
+    {kOnnx, "TopK", 1, 9, 1, 1, 2, 2, MakeTopK},
+    {kOnnx, "TopK", 10, kNewest, 2, 2, 2, 2, MakeTopK},
+    {kOnnx, "Transpose", 1, kNewest, 1, 1, 1, 1, MakeTranspose},
+    {kOnnx, "Unsqueeze", 1, 12, 1, 1, 1, 1, MakeUnsqueeze},
+    {kOnnx, "Unsqueeze", 13, kNewest, 2, 2, 1, 1, MakeUnsqueeze},
+    {kOnnx, "Where", 9, kNewest, 3, 3, 1, 1, MakeWhere},
+    {kOnnx, "Xor", 7, kNewest, 2, 2, 1, 1, MakeXor},
     {kMl, "LinearClassifier", 1, kNewestMl, 1, 1, 1, 2, MakeLinearClassifier},
     {kMl, "Normalizer", 1, kNewestMl, 1, 1, 1, 1, MakeNormalizer},
     {kMl, "Scaler", 1, kNewestMl, 1, 1, 1, 1, MakeScaler},
 };
 
 std::string Range(int low, int high) {
+  if (high == kAnyNumber) {
+    return absl::StrCat("at least ", low);
+  }
   return low == high ? absl::StrCat(low) : absl::StrCat(low, " to ", high);
 }
 
@@ -104,7 +181,9 @@ absl::StatusOr<std::unique_ptr<const Op>> MakeOp(const NodeSpec& node, int outpu
   }
   // Makers may index any input that the operator could have.
   absl::InlinedVector<TensorView, 6> padded(constants.begin(), constants.end());
-  padded.resize(std::max(padded.size(), static_cast<size_t>(entry->max_inputs)));
+  if (entry->max_inputs != kAnyNumber) {
+    padded.resize(std::max(padded.size(), static_cast<size_t>(entry->max_inputs)));
+  }
   auto op = entry->make(node, padded);
   if (!op.ok()) {
     return Annotate(op.status(), node.DebugName());

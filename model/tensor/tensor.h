@@ -36,11 +36,12 @@ class Tensor {
   /// The elements. T must match dtype().
   template <typename T>
   absl::Span<const T> values() const {
-    return {static_cast<const T*>(buffer_.data()), static_cast<size_t>(elements())};
+    return absl::Span<const T>(static_cast<const T*>(buffer_.data()),
+                               static_cast<size_t>(elements()));
   }
   template <typename T>
   absl::Span<T> mutable_values() {
-    return {static_cast<T*>(buffer_.data()), static_cast<size_t>(elements())};
+    return absl::Span<T>(static_cast<T*>(buffer_.data()), static_cast<size_t>(elements()));
   }
 
   TensorView view() const { return {dtype_, shape_, buffer_.data()}; }

@@ -1,8 +1,5 @@
 // Forward of each operator: a table of inputs and results, then a table of inputs it refuses.
-#include <algorithm>
-
-#include "tests/support/status_matchers.h"
-#include "tests/unit/model/ops/op_runner.h"
+#include "tests/unit/model/ops/op_cases.h"
 
 namespace sigserve {
 namespace {
@@ -10,48 +7,12 @@ namespace {
 using absl::StatusCode;
 using testing::HasSubstr;
 
-template <typename T>
-Tensor Filled(const Shape& shape, const std::vector<T>& values) {
-  Tensor t(DTypeOf<T>, shape);
-  std::copy(values.begin(), values.end(), t.mutable_values<T>().begin());
-  return t;
-}
-Tensor F(const Shape& shape, const std::vector<float>& values) { return Filled(shape, values); }
-Tensor I(const Shape& shape, const std::vector<int64_t>& values) { return Filled(shape, values); }
-
 struct Case {
   const char* name;
   OpRunner op;
   std::vector<Tensor> in;
   Tensor expected;
 };
-
-std::vector<TensorView> Views(const std::vector<Tensor>& tensors) {
-  std::vector<TensorView> views;
-  for (const Tensor& t : tensors) {
-    views.push_back(t.view());
-  }
-  return views;
-}
-
-void ExpectEqual(const Tensor& got, const Tensor& expected) {
-  ASSERT_EQ(got.dtype(), expected.dtype());
-  ASSERT_EQ(got.shape(), expected.shape());
-  if (got.dtype() == DType::kInt64) {
-    EXPECT_EQ(got.values<int64_t>(), expected.values<int64_t>());
-    return;
-  }
-  for (size_t i = 0; i < got.values<float>().size(); ++i) {
-    EXPECT_FLOAT_EQ(got.values<float>()[i], expected.values<float>()[i]) << "element " << i;
-  }
-}
-
-template <typename... T>
-std::vector<Tensor> In(T... tensors) {
-  std::vector<Tensor> result;
-  (result.push_back(std::move(tensors)), ...);
-  return result;
-}
 
 std::vector<Case> ArithmeticCases() {
   std::vector<Case> c;

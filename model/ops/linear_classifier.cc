@@ -1,34 +1,12 @@
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
-#include "model/kernels/activation.h"
 #include "model/ops/numbers.h"
-#include "model/ops/softmax.h"
+#include "model/ops/post_transform.h"
 #include "model/ops/weights.h"
 
 namespace sigserve {
 namespace {
-
-enum class PostTransform { kNone, kLogistic, kSoftmax, kSoftmaxZero };
-
-// Softmax over the elements that are not 0; the others stay near 0 (onnxruntime's arithmetic).
-void SoftmaxZeroRow(absl::Span<float> row) {
-  constexpr float kZero = 1e-7F;
-  const float largest = *std::max_element(row.begin(), row.end());
-  float sum = 0;
-  for (float& v : row) {
-    if (std::abs(v) > kZero) {
-      v = std::exp(v - largest);
-      sum += v;
-    } else {
-      v *= std::exp(-largest);
-    }
-  }
-  for (float& v : row) {
-    v /= sum;
-  }
-}
 
 // Scores = x * coefficients' + intercepts, then a label and the transformed scores per row. Where
 // the definition is silent this does as onnxruntime does: labels come from the scores before the
@@ -111,19 +89,7 @@ class LinearClassifierOp final : public Op {
       }
       return;
     }
-    const absl::Span<float> all(scores, rows * classes);
-    if (transform_ == PostTransform::kLogistic) {
-      kernels::Sigmoid(all, all);
-      return;
-    }
-    for (size_t row = 0; row < rows; ++row) {
-      const absl::Span<float> s = all.subspan(row * classes, classes);
-      if (transform_ == PostTransform::kSoftmax) {
-        SoftmaxRow(s.data(), classes, 1, s.data());
-      } else if (transform_ == PostTransform::kSoftmaxZero) {
-        SoftmaxZeroRow(s);
-      }
-    }
+    ApplyPostTransform(transform_, {scores, rows * classes}, classes);
   }
 
   const int64_t classes_;  // rows of coefficients
@@ -134,50 +100,20 @@ class LinearClassifierOp final : public Op {
   const PostTransform transform_;
 };
 
-absl::StatusOr<PostTransform> TransformNamed(const std::string& name) {
-  if (name == "NONE") {
-    return PostTransform::kNone;
-  }
-  if (name == "LOGISTIC") {
-    return PostTransform::kLogistic;
-  }
-  if (name == "SOFTMAX") {
-    return PostTransform::kSoftmax;
-  }
-  if (name == "SOFTMAX_ZERO") {
-    return PostTransform::kSoftmaxZero;
-  }
-  if (name == "PROBIT") {
-    return absl::UnimplementedError("attribute 'post_transform' is PROBIT, which is not supported");
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("attribute 'post_transform' is '", name,
-                   "', expected NONE, LOGISTIC, SOFTMAX, SOFTMAX_ZERO or PROBIT"));
-}
-
 }  // namespace
 
-// String labels: output 0 then holds the label's index. The graph sees to it that nobody reads it.
 absl::StatusOr<std::unique_ptr<const Op>> MakeLinearClassifier(const NodeSpec& node,
                                                                absl::Span<const TensorView>) {
   const Attributes& attributes = node.attributes;
   SIGSERVE_RETURN_IF_ERROR(
       attributes.CheckKnown({"classlabels_ints", "classlabels_strings", "coefficients",
                              "intercepts", "multi_class", "post_transform"}));
-  SIGSERVE_ASSIGN_OR_RETURN(std::vector<int64_t> labels, attributes.Ints("classlabels_ints"));
-  SIGSERVE_ASSIGN_OR_RETURN(const auto strings, attributes.Strings("classlabels_strings"));
+  SIGSERVE_ASSIGN_OR_RETURN(std::vector<int64_t> labels,
+                            ClassLabels(attributes, "classlabels_ints"));
   SIGSERVE_ASSIGN_OR_RETURN(const auto coefficients, attributes.Floats("coefficients"));
   SIGSERVE_ASSIGN_OR_RETURN(auto intercepts, attributes.Floats("intercepts"));
   SIGSERVE_RETURN_IF_ERROR(attributes.Int("multi_class", 0).status());
-  SIGSERVE_ASSIGN_OR_RETURN(const auto transform_name, attributes.String("post_transform", "NONE"));
-  SIGSERVE_ASSIGN_OR_RETURN(const PostTransform transform, TransformNamed(transform_name));
-  if (!labels.empty() && !strings.empty()) {
-    return absl::InvalidArgumentError(
-        "has both 'classlabels_ints' and 'classlabels_strings', expected one of them");
-  }
-  for (size_t i = 0; i < strings.size(); ++i) {
-    labels.push_back(static_cast<int64_t>(i));
-  }
+  SIGSERVE_ASSIGN_OR_RETURN(const PostTransform transform, PostTransformOf(attributes));
   const size_t classes = intercepts.empty() ? labels.size() : intercepts.size();
   if (classes == 0 || coefficients.empty() || coefficients.size() % classes != 0) {
     return absl::InvalidArgumentError(absl::StrCat("has ", coefficients.size(),

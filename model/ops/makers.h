@@ -85,6 +85,8 @@ OpMaker MakeTanh;
 OpMaker MakeTile;
 OpMaker MakeTopK;
 OpMaker MakeTranspose;
+OpMaker MakeTreeEnsembleClassifier;
+OpMaker MakeTreeEnsembleRegressor;
 OpMaker MakeUnsqueeze;
 OpMaker MakeWhere;
 OpMaker MakeXor;

@@ -110,6 +110,8 @@ constexpr OpEntry kOps[] = {
     {kMl, "LinearClassifier", 1, kNewestMl, 1, 1, 1, 2, MakeLinearClassifier},
     {kMl, "Normalizer", 1, kNewestMl, 1, 1, 1, 1, MakeNormalizer},
     {kMl, "Scaler", 1, kNewestMl, 1, 1, 1, 1, MakeScaler},
+    {kMl, "TreeEnsembleClassifier", 1, kNewestMl, 1, 1, 1, 2, MakeTreeEnsembleClassifier},
+    {kMl, "TreeEnsembleRegressor", 1, kNewestMl, 1, 1, 1, 1, MakeTreeEnsembleRegressor},
 };
 
 std::string Range(int low, int high) {

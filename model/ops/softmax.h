@@ -1,4 +1,4 @@
-// For softmax.cc and linear_classifier.cc. One row at a time, `count` elements `stride` apart; `y`
+// For softmax.cc and post_transform.cc. One row at a time, `count` elements `stride` apart; `y`
 // may be `x`. Stable: exponents are of differences from the largest element.
 #pragma once
 

@@ -6,6 +6,7 @@
 
 #include "model/base/status_macros.h"
 #include "model/graph/passes/expand_linear_classifier.h"
+#include "model/graph/passes/expand_tree_classifier.h"
 #include "model/graph/passes/fold_constants.h"
 #include "model/graph/passes/remove_dead_nodes.h"
 #include "model/graph/shape_probe.h"
@@ -17,7 +18,8 @@ namespace sigserve {
 namespace {
 
 absl::StatusOr<Graph> Prepare(const Graph& graph) {
-  SIGSERVE_ASSIGN_OR_RETURN(const Graph expanded, ExpandLinearClassifier(graph));
+  SIGSERVE_ASSIGN_OR_RETURN(const Graph linear, ExpandLinearClassifier(graph));
+  SIGSERVE_ASSIGN_OR_RETURN(const Graph expanded, ExpandTreeClassifier(linear));
   SIGSERVE_ASSIGN_OR_RETURN(const Graph folded, FoldConstants(expanded));
   return RemoveDeadNodes(folded);
 }

@@ -38,6 +38,10 @@ bool IsAlongLastDimension(const Node& softmax, int rank) {
   return axis == -1 || (rank > 0 && axis == rank - 1);
 }
 
+bool IsClassifier(const Node& node) {
+  return IsMl(node, "LinearClassifier") || IsMl(node, "TreeEnsembleClassifier");
+}
+
 Link LinkOfClassifier(const Node& classifier) {
   const std::string post =
       classifier.spec.attributes.String("post_transform", "NONE").value_or("NONE");
@@ -48,9 +52,11 @@ std::vector<std::string> LabelsOf(const Node& classifier) {
   auto strings = classifier.spec.attributes.Strings("classlabels_strings");
   if (strings.ok() && !strings->empty()) return *std::move(strings);
   std::vector<std::string> labels;
-  const auto ints = classifier.spec.attributes.Ints("classlabels_ints");
-  if (!ints.ok()) return labels;
-  for (const int64_t label : *ints) labels.push_back(absl::StrCat(label));
+  for (const absl::string_view name : {"classlabels_ints", "classlabels_int64s"}) {
+    const auto ints = classifier.spec.attributes.Ints(name);
+    if (!ints.ok()) return {};
+    for (const int64_t label : *ints) labels.push_back(absl::StrCat(label));
+  }
   return labels;
 }
 
@@ -90,13 +96,12 @@ OutputLink FindOutputLink(const Graph& graph, ValueId output, int rank) {
     const bool plain = same_shape && IsAlongLastDimension(*node, rank);
     result.link = plain ? Link::kSoftmax : Link::kOther;
     if (plain) result.logits = FirstInput(*node);
-  } else if (IsMl(*node, "LinearClassifier") && node->outputs.size() == 2 &&
-             node->outputs[1] == value) {
+  } else if (IsClassifier(*node) && node->outputs.size() == 2 && node->outputs[1] == value) {
     result.link = LinkOfClassifier(*node);
   } else if (IsMl(*node, "Normalizer")) {
     const Node* before = Producer(graph, FirstInput(*node));
-    if (before != nullptr && (IsOnnx(*before, "Sigmoid") || IsOnnx(*before, "Softmax") ||
-                              IsMl(*before, "LinearClassifier"))) {
+    if (before != nullptr &&
+        (IsOnnx(*before, "Sigmoid") || IsOnnx(*before, "Softmax") || IsClassifier(*before))) {
       result.link = Link::kOther;
     }
   }

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
+#include "client/cli/cmd_bench.h"
 #include "client/cli/cmd_cancel.h"
 #include "client/cli/cmd_health.h"
 #include "client/cli/cmd_job.h"
@@ -61,6 +62,7 @@ int RunSigctl(std::vector<std::string> arguments, const Console& console) {
   AddJobsCommand(&app, &context);
   AddJobCommand(&app, &context);
   AddCancelCommand(&app, &context);
+  AddBenchCommand(&app, &context);
 
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {

@@ -149,8 +149,8 @@ TEST(SigctlUsageTest, BadUsage) {
 }
 
 TEST(SigctlUsageTest, EveryVerbShowsAnExample) {
-  for (const char* verb :
-       {"predict", "models", "metadata", "health", "reload", "train", "jobs", "job", "cancel"}) {
+  for (const char* verb : {"predict", "models", "metadata", "health", "reload", "train", "jobs",
+                           "job", "cancel", "bench"}) {
     const Result result = Invoke({verb, "--help"});
     EXPECT_EQ(result.code, 0) << verb;
     EXPECT_THAT(result.out, HasSubstr(std::string("Example:\n  "))) << verb;

@@ -1,0 +1,54 @@
+// The figures of `sigctl bench` as text: medians of repeated runs, as table, JSON, CSV or an SVG
+// plot. Pure.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "client/cli/context.h"
+#include "client/load/load_run.h"
+
+namespace sigserve::cli {
+
+/// Microseconds, unless said otherwise.
+struct BenchFigures {
+  double ok_per_second = 0;
+  double mean = 0;
+  double p50 = 0;
+  double p90 = 0;
+  double p99 = 0;
+  double p999 = 0;
+  double max = 0;
+  std::optional<double> server_cpu_per_call = {};
+  double client_busy = 0;  // a share
+};
+
+/// One load on one target, run once or several times.
+struct BenchPoint {
+  std::string target = {};  // "server", "echo"
+  int64_t concurrency = 0;
+  double rate = 0;  // 0 = closed loop
+  int64_t rows_per_call = 1;
+  int runs = 0;
+  BenchFigures figures = {};                     // medians
+  std::array<int64_t, load::kCodes> codes = {};  // sums, as all that follows
+  int64_t unanswered = 0;
+  int64_t unsent = 0;
+  int64_t reconnects = 0;
+};
+
+BenchFigures FiguresOf(const load::LoadResult& result, std::optional<double> server_cpu_seconds);
+/// The median of each figure; the mean of the middle two of an even number. `all` is not empty.
+BenchFigures MedianOf(const std::vector<BenchFigures>& all);
+/// Adds a run's counts.
+void AddCounts(const load::LoadResult& result, BenchPoint* point);
+
+void WriteBench(const std::vector<BenchPoint>& points, OutputFormat format, std::ostream& out);
+/// Latency (p50 and p99, logarithmic) over delivered calls/s, a line per target.
+std::string BenchSvg(const std::vector<BenchPoint>& points);
+
+}  // namespace sigserve::cli

@@ -1,0 +1,12 @@
+#include "client/load/arrivals.h"
+
+namespace sigserve::load {
+
+Arrivals::Arrivals(double per_second, int64_t start_ns, uint64_t seed)
+    : random_(seed), gap_ns_(per_second * 1e-9), due_ns_(static_cast<double>(start_ns)) {
+  Advance();
+}
+
+void Arrivals::Advance() { due_ns_ += gap_ns_(random_); }
+
+}  // namespace sigserve::load

@@ -38,7 +38,6 @@
 #include "server/services/inference_service.h"
 #include "server/services/model_service.h"
 #include "server/services/prediction_frontend.h"
-#include "server/services/prediction_handler.h"
 #include "server/services/statistics.h"
 #include "server/services/training_service.h"
 #include "server/training/job_runner.h"
@@ -260,7 +259,6 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
   if (!runner.ok()) SIGSERVE_LOG(kInfo, "no training: ", runner.status().message());
 
   StatisticsRecorder statistics(metrics.get(), &clock);
-  PredictionHandler handler(registry.get(), &statistics, &clock);
   ModelServiceImpl model_service(registry.get());
   InferenceServiceImpl inference_service(
       registry.get(), &statistics, {.name = options.server_name, .version = kVersion, .ready = [&] {
@@ -274,9 +272,10 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
   TransportOptions transport_options;
   transport_options.listener.address = options.listen.grpc_address;
   transport_options.io_threads = CpuCount();
-  absl::StatusOr<std::unique_ptr<GrpcTransport>> created = GrpcTransport::Create(
-      transport_options, PredictionFrontend::Methods(),
-      [&](int) { return std::make_unique<PredictionFrontend>(&handler, &clock); });
+  absl::StatusOr<std::unique_ptr<GrpcTransport>> created =
+      GrpcTransport::Create(transport_options, PredictionFrontend::Methods(), [&](int) {
+        return std::make_unique<PredictionFrontend>(registry.get(), &statistics, &clock);
+      });
   if (!created.ok()) {
     return Annotate(created.status(),
                     absl::StrCat("cannot listen for gRPC on '", options.listen.grpc_address, "'"));

@@ -35,13 +35,14 @@ struct Task {
   std::vector<TensorView> inputs;
   /// Rows in dimension 0; 1 for a model that is not batchable.
   int64_t rows = 1;
-  /// On the server's monotonic clock. A task that is late before it runs is not run:
+  /// When it arrived, on the server's monotonic clock.
+  absl::Duration arrival = absl::ZeroDuration();
+  /// On the same clock. A task that is late before it runs is not run:
   /// DEADLINE_EXCEEDED.
   absl::Duration deadline = absl::InfiniteDuration();
   /// True once the caller has gone; may be empty. Asked before running: CANCELLED.
   std::function<bool()> cancelled;
-  /// Called exactly once, from any thread, possibly before Submit() returns. `outputs` is null
-  /// unless the status is OK.
+  /// Called exactly once, from any thread. `outputs` is null unless the status is OK.
   std::function<void(const absl::Status& status, const TaskOutputs* outputs,
                      const TaskTiming& timing)>
       done;

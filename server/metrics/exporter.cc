@@ -71,6 +71,11 @@ class PrometheusExporter : public MetricsExporter {
                         .Name("sigserve_batch_rows")
                         .Help("Rows of the batch that each successful request travelled in.")
                         .Register(registry_)),
+        batches_(prometheus::BuildCounter()
+                     .Name("sigserve_batches_total")
+                     .Help("Batches run, by why they were run when they were: drained (all that "
+                           "had arrived), full, split (a batch that failed, task by task).")
+                     .Register(registry_)),
         ready_(prometheus::BuildGauge()
                    .Name("sigserve_model_ready")
                    .Help("1 while at least one version of the model serves, else 0.")
@@ -94,6 +99,11 @@ class PrometheusExporter : public MetricsExporter {
     metrics.batch_rows->Observe(static_cast<double>(record.batch_rows));
   }
 
+  void RecordBatch(absl::string_view model, absl::string_view reason) override
+      ABSL_LOCKS_EXCLUDED(mutex_) {
+    BatchCounterFor(model, reason)->Increment();
+  }
+
   void SetModelReady(const std::string& model, bool ready) override {
     ready_.Add({{"model", model}}).Set(ready ? 1 : 0);
   }
@@ -111,6 +121,12 @@ class PrometheusExporter : public MetricsExporter {
     std::string model;
     int64_t version;
     operator VersionKey() const { return {model, version}; }  // NOLINT(google-explicit-constructor)
+  };
+  using BatchKey = std::pair<absl::string_view, absl::string_view>;
+  struct OwnedBatchKey {
+    std::string model;
+    std::string reason;
+    operator BatchKey() const { return {model, reason}; }  // NOLINT(google-explicit-constructor)
   };
   struct OwnedCounterKey {
     std::string model;
@@ -150,6 +166,20 @@ class PrometheusExporter : public MetricsExporter {
     return counter;
   }
 
+  Counter* BatchCounterFor(absl::string_view model, absl::string_view reason)
+      ABSL_LOCKS_EXCLUDED(mutex_) {
+    {
+      absl::ReaderMutexLock lock(&mutex_);
+      const auto it = batch_counters_.find(BatchKey{model, reason});
+      if (it != batch_counters_.end()) return it->second;
+    }
+    absl::MutexLock lock(&mutex_);
+    Counter* counter =
+        &batches_.Add({{"model", std::string(model)}, {"reason", std::string(reason)}});
+    batch_counters_.insert({OwnedBatchKey{std::string(model), std::string(reason)}, counter});
+    return counter;
+  }
+
   VersionMetrics MetricsFor(const VersionKey& key) ABSL_LOCKS_EXCLUDED(mutex_) {
     {
       absl::ReaderMutexLock lock(&mutex_);
@@ -174,6 +204,7 @@ class PrometheusExporter : public MetricsExporter {
   Family<Histogram>& durations_;
   Family<Counter>& rows_;
   Family<Histogram>& batch_rows_;
+  Family<Counter>& batches_;
   Family<Gauge>& ready_;
   mutable ProcessStats process_;
 
@@ -182,6 +213,8 @@ class PrometheusExporter : public MetricsExporter {
       counters_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<OwnedVersionKey, VersionMetrics, HashView<VersionKey>, EqualView<VersionKey>>
       versions_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<OwnedBatchKey, Counter*, HashView<BatchKey>, EqualView<BatchKey>>
+      batch_counters_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
-// One row per request: what happened, for metrics. Written once, when the answer is on its way.
+// One row per request, and one per batch: what happened, for metrics. Written once, when the answer
+// is on its way.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +32,8 @@ class RequestRecorder {
  public:
   virtual ~RequestRecorder() = default;
   virtual void Record(const RequestRecord& record) = 0;
+  /// A batch of `model` was run; `reason`: a literal that says why it was run when it was.
+  virtual void RecordBatch(absl::string_view model, absl::string_view reason) = 0;
 };
 
 }  // namespace sigserve

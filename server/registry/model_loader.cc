@@ -65,7 +65,7 @@ absl::StatusOr<ServableHandle> ModelLoader::LoadVersion(absl::string_view model,
     if (!graph.ok()) return Annotate(graph.status(), path);
     absl::StatusOr<std::shared_ptr<const Executable>> executable = Executable::Compile(*graph);
     if (!executable.ok()) return Annotate(executable.status(), path);
-    return Servable::Create(std::string(model), version, options, *std::move(executable), clock_);
+    return Servable::Create(std::string(model), version, options, *std::move(executable));
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError(absl::StrCat(path, ": not enough memory to load it"));
   } catch (const std::exception& e) {  // a library's: one file must not take the server down

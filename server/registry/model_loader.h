@@ -8,7 +8,6 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "model/base/clock.h"
 #include "model/base/file.h"
 #include "model/graph/graph.h"
 #include "model/repository/repository.h"
@@ -25,8 +24,8 @@ class ModelLoader {
   static constexpr int64_t kMaxModelBytes = (int64_t{1} << 31) - 1;
 
   /// All must outlive the loader.
-  ModelLoader(const Repository* repository, FileSystem* files, const Clock* clock)
-      : repository_(repository), files_(files), clock_(clock) {}
+  ModelLoader(const Repository* repository, FileSystem* files)
+      : repository_(repository), files_(files) {}
 
   /// The model's options: defaults without a config.pbtxt; labels read from their files.
   absl::StatusOr<ModelOptions> LoadOptions(const ModelEntry& entry) const;
@@ -40,7 +39,6 @@ class ModelLoader {
 
   const Repository* const repository_;
   FileSystem* const files_;
-  const Clock* const clock_;
 };
 
 /// One label a line; a last empty line and carriage returns do not count. INVALID_ARGUMENT when

@@ -164,7 +164,7 @@ class RegistryImpl : public ModelRegistry {
       : repository_(repository),
         clock_(clock),
         listener_(std::move(listener)),
-        loader_(repository, files, clock) {}
+        loader_(repository, files) {}
 
   absl::Status ReloadAll() override ABSL_LOCKS_EXCLUDED(load_mutex_, mutex_) {
     absl::MutexLock loading(&load_mutex_);

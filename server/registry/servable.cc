@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "model/base/status_macros.h"
-#include "server/batching/inline_lane.h"
 #include "server/registry/servable_settings.h"
 #include "server/registry/session_pool.h"
 #include "server/registry/signature_check.h"
@@ -13,14 +12,17 @@
 namespace sigserve {
 namespace {
 
-class InlineServable : public Servable {
+class LoadedServable : public Servable {
  public:
-  InlineServable(std::string name, int64_t version, ServableSettings settings,
-                 const std::shared_ptr<SessionPool>& pool, const Clock* clock)
+  LoadedServable(std::string name, int64_t version, ServableSettings settings,
+                 const std::shared_ptr<SessionPool>& pool)
       : name_(std::move(name)),
         version_(version),
         settings_(std::move(settings)),
-        lane_([pool](absl::Span<const TensorView> inputs) { return pool->Run(inputs); }, clock) {}
+        target_{.model = name_,
+                .run = [pool](absl::Span<const TensorView> inputs) { return pool->Run(inputs); },
+                .outputs = static_cast<int>(settings_.signature.outputs.size()),
+                .batchable = settings_.signature.batchable} {}
 
   const std::string& name() const override { return name_; }
   int64_t version() const override { return version_; }
@@ -43,27 +45,27 @@ class InlineServable : public Servable {
     return absl::OkStatus();
   }
 
-  void Submit(Task task) const override { lane_.Run(std::move(task)); }
+  void Submit(Task task, TaskSink* sink) const override { sink->Add(target_, std::move(task)); }
 
  private:
   const std::string name_;
   const int64_t version_;
   const ServableSettings settings_;
-  const InlineLane lane_;
+  const BatchTarget target_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<Servable>> Servable::Create(
     std::string name, int64_t version, const ModelOptions& options,
-    std::shared_ptr<const Executable> executable, const Clock* clock) {
+    std::shared_ptr<const Executable> executable) {
   SIGSERVE_ASSIGN_OR_RETURN(ServableSettings settings,
                             MatchSettings(options, executable->signature()));
   // More sessions than processors cannot be busy at once for long.
   const size_t max_idle = std::max(1U, std::thread::hardware_concurrency());
-  return std::make_shared<InlineServable>(
+  return std::make_shared<LoadedServable>(
       std::move(name), version, std::move(settings),
-      std::make_shared<SessionPool>(std::move(executable), max_idle), clock);
+      std::make_shared<SessionPool>(std::move(executable), max_idle));
 }
 
 }  // namespace sigserve

@@ -9,10 +9,9 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
-#include "model/base/clock.h"
 #include "model/runtime/executable.h"
 #include "model/tensor/tensor_view.h"
-#include "server/batching/task.h"
+#include "server/batching/batch_target.h"
 #include "server/config/model_options.h"
 
 namespace sigserve {
@@ -25,11 +24,11 @@ struct NamedTensor {
 
 class Servable {
  public:
-  /// `clock` must outlive it. INVALID_ARGUMENT when the options do not fit the model (names the
+  /// INVALID_ARGUMENT when the options do not fit the model (names the
   /// field).
   static absl::StatusOr<std::shared_ptr<Servable>> Create(
       std::string name, int64_t version, const ModelOptions& options,
-      std::shared_ptr<const Executable> executable, const Clock* clock);
+      std::shared_ptr<const Executable> executable);
   virtual ~Servable() = default;
 
   virtual const std::string& name() const = 0;
@@ -46,8 +45,9 @@ class Servable {
   /// it).
   virtual absl::Status Check(absl::Span<const NamedTensor> inputs, Task* task) const = 0;
 
-  /// Runs a checked task; its `done` is called exactly once. Never blocks on other requests.
-  virtual void Submit(Task task) const = 0;
+  /// Hands a checked task to `sink`, which runs it; its `done` is called exactly once. The servable
+  /// must stay until then.
+  virtual void Submit(Task task, TaskSink* sink) const = 0;
 };
 
 using ServableHandle = std::shared_ptr<const Servable>;

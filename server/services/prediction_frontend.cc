@@ -123,8 +123,14 @@ std::vector<TransportMethod> PredictionFrontend::Methods() {
           {.path = "/sigserve.v1.PredictionService/PredictStream", .streaming = true}};
 }
 
-PredictionFrontend::PredictionFrontend(PredictionHandler* handler, const Clock* clock)
-    : handler_(handler), clock_(clock) {}
+PredictionFrontend::PredictionFrontend(ModelRegistry* registry, RequestRecorder* recorder,
+                                       const Clock* clock)
+    : clock_(clock),
+      batcher_({}, clock,
+               [recorder](const BatchTarget& target, DispatchReason reason) {
+                 recorder->RecordBatch(target.model, Name(reason));
+               }),
+      handler_(registry, recorder, clock, &batcher_) {}
 
 PredictionFrontend::~PredictionFrontend() = default;
 
@@ -167,7 +173,7 @@ void PredictionFrontend::Predict(Call* call) {
     return Finish(call, Malformed("PredictRequest"), nullptr);
   }
   auto* response = call->New<v1::PredictResponse>();
-  handler_->Predict(
+  handler_.Predict(
       *request, call->Context("Predict", *clock_), response,
       [this, call, response](const absl::Status& status) { Finish(call, status, response); });
 }
@@ -185,8 +191,8 @@ void PredictionFrontend::PredictStream(Call* call) {
     Finish(call, absl::OkStatus(), response);
   };
   if (!parsed) return done(Malformed("PredictStreamRequest"));
-  handler_->Predict(request->request(), call->Context("PredictStream", *clock_),
-                    response->mutable_response(), done);
+  handler_.Predict(request->request(), call->Context("PredictStream", *clock_),
+                   response->mutable_response(), done);
 }
 
 void PredictionFrontend::ModelInfer(Call* call) {
@@ -195,7 +201,7 @@ void PredictionFrontend::ModelInfer(Call* call) {
     return Finish(call, Malformed("ModelInferRequest"), nullptr);
   }
   auto* response = call->New<inference::ModelInferResponse>();
-  handler_->Infer(
+  handler_.Infer(
       *request, call->Context("ModelInfer", *clock_), response,
       [this, call, response](const absl::Status& status) { Finish(call, status, response); });
 }
@@ -212,8 +218,8 @@ void PredictionFrontend::ModelStreamInfer(Call* call) {
     Finish(call, absl::OkStatus(), response);
   };
   if (!parsed) return done(Malformed("ModelInferRequest"));
-  handler_->Infer(*request, call->Context("ModelStreamInfer", *clock_),
-                  response->mutable_infer_response(), done);
+  handler_.Infer(*request, call->Context("ModelStreamInfer", *clock_),
+                 response->mutable_infer_response(), done);
 }
 
 void PredictionFrontend::Finish(Call* call, const absl::Status& status,

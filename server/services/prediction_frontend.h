@@ -1,7 +1,8 @@
-// Where the transport's messages become predictions: parses each, hands it to the handler, and
-// serializes the answer straight into the reply. One per I/O thread, used by that thread; answers
-// may come from any. Serves Predict, PredictStream, ModelInfer and ModelStreamInfer; a bad message
-// of a stream is answered with its error, and the stream goes on.
+// Where the transport's messages become predictions: parses each, hands it to the handler, runs
+// what a turn has brought in batches, and serializes each answer straight into the reply. One per
+// I/O thread, used by that thread; answers may come from any. Serves Predict, PredictStream,
+// ModelInfer and ModelStreamInfer; a bad message of a stream is answered with its error, and the
+// stream goes on.
 #pragma once
 
 #include <memory>
@@ -10,6 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "model/base/clock.h"
+#include "server/batching/drain_batcher.h"
 #include "server/services/prediction_handler.h"
 #include "server/transport/message.h"
 #include "server/transport/raw_service.h"
@@ -21,12 +23,12 @@ class PredictionFrontend final : public MessageHandler {
   /// The methods it serves, as the transport is to number them.
   static std::vector<TransportMethod> Methods();
 
-  /// Both must outlive it. Every message must be answered before its end.
-  PredictionFrontend(PredictionHandler* handler, const Clock* clock);
+  /// All must outlive it. Every message must be answered before its end.
+  PredictionFrontend(ModelRegistry* registry, RequestRecorder* recorder, const Clock* clock);
   ~PredictionFrontend() override;
 
   void OnMessage(InboundMessage* message) override;
-  void OnDrained() override {}
+  void OnDrained() override { batcher_.Drain(); }
 
  private:
   class Call;
@@ -39,8 +41,9 @@ class PredictionFrontend final : public MessageHandler {
   void ModelStreamInfer(Call* call);
   void Finish(Call* call, const absl::Status& status, const google::protobuf::Message* response);
 
-  PredictionHandler* const handler_;
   const Clock* const clock_;
+  DrainBatcher batcher_;
+  PredictionHandler handler_;
   absl::Mutex mutex_;
   std::vector<std::unique_ptr<Call>> spare_ ABSL_GUARDED_BY(mutex_);
 };

@@ -81,8 +81,8 @@ class PredictionHandler::InferExchange final : public Exchange {
 };
 
 PredictionHandler::PredictionHandler(ModelRegistry* registry, RequestRecorder* recorder,
-                                     const Clock* clock)
-    : registry_(registry), recorder_(recorder), clock_(clock) {}
+                                     const Clock* clock, TaskSink* sink)
+    : registry_(registry), recorder_(recorder), clock_(clock), sink_(sink) {}
 
 void PredictionHandler::Predict(const v1::PredictRequest& request, CallContext call,
                                 v1::PredictResponse* response, Done done) {
@@ -110,7 +110,7 @@ void PredictionHandler::Run(std::shared_ptr<Exchange> exchange) {
     if (status.ok()) exchange->Encode(*outputs, timing);
     Finish(*exchange, status);
   };
-  servable.Submit(std::move(task));
+  servable.Submit(std::move(task), sink_);
 }
 
 absl::Status PredictionHandler::Prepare(Exchange& exchange, Task* task) const {
@@ -129,6 +129,7 @@ absl::Status PredictionHandler::Prepare(Exchange& exchange, Task* task) const {
   SIGSERVE_RETURN_IF_ERROR(exchange.Decode(exchange.servable->signature()));
   SIGSERVE_RETURN_IF_ERROR(exchange.servable->Check(exchange.inputs.tensors, task));
   exchange.record.rows = task->rows;
+  task->arrival = exchange.start;
   task->deadline = exchange.start + exchange.call.time_left;
   task->cancelled = exchange.call.cancelled;
   return absl::OkStatus();

@@ -1,8 +1,8 @@
 // The life of a prediction, free of any transport: decode, find the version, check, submit, encode,
 // record. One function per API; unary calls and stream messages take the same way.
 //
-// Thread-safe. A call returns at once or after computing inline; `done` is called exactly once,
-// from any thread, possibly before the call returns. The request and the response belong to the
+// Thread-safe as its sink is. A call returns at once; `done` is called exactly once, from any
+// thread, possibly before the call returns. The request and the response belong to the
 // caller and stay until then; the response is meaningful only if the status is OK.
 #pragma once
 
@@ -34,8 +34,9 @@ class PredictionHandler {
  public:
   using Done = std::function<void(const absl::Status& status)>;
 
-  /// All must outlive it and every call.
-  PredictionHandler(ModelRegistry* registry, RequestRecorder* recorder, const Clock* clock);
+  /// `sink`: where tasks go. All must outlive it and every call.
+  PredictionHandler(ModelRegistry* registry, RequestRecorder* recorder, const Clock* clock,
+                    TaskSink* sink);
 
   void Predict(const v1::PredictRequest& request, CallContext call, v1::PredictResponse* response,
                Done done);
@@ -55,6 +56,7 @@ class PredictionHandler {
   ModelRegistry* const registry_;
   RequestRecorder* const recorder_;
   const Clock* const clock_;
+  TaskSink* const sink_;
 };
 
 }  // namespace sigserve

@@ -38,6 +38,9 @@ class StatisticsRecorder final : public RequestRecorder {
   /// `next` and `clock` must outlive it.
   StatisticsRecorder(RequestRecorder* next, const Clock* clock);
   void Record(const RequestRecord& record) override;
+  void RecordBatch(absl::string_view model, absl::string_view reason) override {
+    next_->RecordBatch(model, reason);
+  }
 
   /// Of every version, or of one model's if `model` is not empty; sorted by model and version.
   std::vector<VersionStatistics> Get(absl::string_view model) const;

@@ -20,7 +20,7 @@ namespace sigserve {
 
 struct ListenerOptions {
   /// "HOST:PORT" (port 0 picks one; "[::]:8001" for IPv6) or "unix:/path".
-  std::string address;
+  std::string address = "";
   size_t max_connections = 10000;
   /// SO_REUSEPORT: several servers may share the port.
   bool share_port = false;

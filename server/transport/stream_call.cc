@@ -171,8 +171,10 @@ void StreamCall::Advance() {
     grpc::ByteBuffer reply(&to_write_.front(), 1);
     to_write_.pop_front();
     grpc::WriteOptions options;
-    // More is coming: gRPC may keep this one back and send both together.
-    if (!to_write_.empty()) options.set_buffer_hint();
+    // More is coming: gRPC may keep this one back and send both together. Not the first: it waits
+    // for the headers before it, and they would be kept back, too, for good.
+    if (!to_write_.empty() && headers_sent_) options.set_buffer_hint();
+    headers_sent_ = true;
     stream_.Write(reply, options, static_cast<CompletionTag*>(&written_tag_));
   }
   const bool ended = half_closed_ || broken_ || !end_.ok();

@@ -75,7 +75,8 @@ class StreamCall final : public Flushable {
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;
   bool half_closed_ ABSL_GUARDED_BY(mutex_) = false;  // the client sends no more
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
-  bool broken_ ABSL_GUARDED_BY(mutex_) = false;  // writes no longer reach the client
+  bool headers_sent_ ABSL_GUARDED_BY(mutex_) = false;  // with the first write
+  bool broken_ ABSL_GUARDED_BY(mutex_) = false;        // writes no longer reach the client
   bool finishing_ ABSL_GUARDED_BY(mutex_) = false;
   bool flush_listed_ ABSL_GUARDED_BY(mutex_) = false;
   // One for each tag that the queue still owes us, each unanswered message, and a listed flush.

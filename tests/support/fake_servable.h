@@ -44,7 +44,7 @@ class FakeServable final : public Servable {
     task->rows = checked->rows;
     return absl::OkStatus();
   }
-  void Submit(Task task) const override {
+  void Submit(Task task, TaskSink* /*sink*/) const override {
     last_deadline = task.deadline;
     TaskTiming timing;
     timing.queued = absl::Microseconds(5);

@@ -14,6 +14,7 @@
 #include "model/formats/onnx/onnx_writer.h"
 #include "model/graph/graph.h"
 #include "model/tensor/tensor.h"
+#include "server/batching/drain_batcher.h"
 #include "tests/support/fake_file_system.h"
 #include "tests/support/status_matchers.h"
 
@@ -94,7 +95,10 @@ class ModelRegistryTest : public testing::Test {
       EXPECT_OK(status);
       if (outputs != nullptr) answer = outputs->output(0).values<float>()[0];
     };
-    servable->Submit(std::move(task));
+    RealClock clock;
+    DrainBatcher batcher({}, &clock, {});
+    servable->Submit(std::move(task), &batcher);
+    batcher.Drain();
     return answer;
   }
 

@@ -9,6 +9,7 @@
 #include "model/base/clock.h"
 #include "model/base/file.h"
 #include "model/repository/repository.h"
+#include "server/batching/drain_batcher.h"
 #include "server/registry/model_registry.h"
 #include "server/services/prediction_handler.h"
 #include "tests/support/status_matchers.h"
@@ -22,6 +23,7 @@ class CountingRecorder final : public RequestRecorder {
     ++records;
     EXPECT_TRUE(record.model.empty() || record.model == "linear_3_2") << record.model;
   }
+  void RecordBatch(absl::string_view, absl::string_view) override {}
   int records = 0;
 };
 
@@ -31,7 +33,7 @@ class HandlerFuzzTest : public testing::Test {
       : repository_(&files_, SIGSERVE_SOURCE_DIR "/deploy/examples/repository"),
         registry_(
             ModelRegistry::Create(&repository_, &files_, &clock_, [](const std::string&, bool) {})),
-        handler_(registry_.get(), &recorder_, &clock_) {
+        handler_(registry_.get(), &recorder_, &clock_, &batcher_) {
     google::protobuf::SetLogHandler(nullptr);  // it reports every mutant that is no UTF-8
     EXPECT_OK(registry_->Reload("linear_3_2"));
   }
@@ -80,6 +82,7 @@ class HandlerFuzzTest : public testing::Test {
       ++answers;
       result = status;
     });
+    batcher_.Drain();
     EXPECT_EQ(answers, 1);
     ++calls_;
     return result;
@@ -131,6 +134,7 @@ class HandlerFuzzTest : public testing::Test {
   Repository repository_;
   CountingRecorder recorder_;
   std::unique_ptr<ModelRegistry> registry_;
+  DrainBatcher batcher_{{}, &clock_, {}};
   PredictionHandler handler_;
   int calls_ = 0;
 };

@@ -48,6 +48,7 @@ class KeepingRecorder final : public RequestRecorder {
     kept.push_back(
         {std::string(r.model), std::string(r.method), r.version, r.rows, r.batch_rows, r.code});
   }
+  void RecordBatch(absl::string_view, absl::string_view) override {}
   std::vector<Kept> kept;
 };
 
@@ -57,7 +58,7 @@ class PredictionHandlerTest : public testing::Test {
       : servable_(std::make_shared<FakeServable>(SigmoidSignature())),
         registry_(servable_),
         statistics_(&recorder_, &clock_),
-        handler_(&registry_, &statistics_, &clock_) {
+        handler_(&registry_, &statistics_, &clock_, nullptr) {
     servable_->outputs.outputs.push_back(Tensor::Of<float>({1, 2}, {0.25F, 0.75F}));
   }
 

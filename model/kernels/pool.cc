@@ -122,18 +122,19 @@ void MaxPoolAll(const PoolShape& s, const float* x, float* out) {
     const Taps taps_z = TapsInside(s.axis[0], z);
     const Taps taps_y = TapsInside(s.axis[1], y);
     for (size_t o = 0; o < a.output;) {
+      // The last vector starts earlier, where there is room, rather than end in single outputs.
+      const size_t at = a.output >= lanes ? std::min(o, a.output - lanes) : o;
       // The whole vector's windows inside? Interleaved loads end with the last window's stride.
-      const size_t begin = o * a.stride;
+      const size_t begin = at * a.stride;
       const size_t last =
           begin + (lanes - 1) * a.stride + std::max((a.kernel - 1) * a.dilation, a.stride - 1);
-      if (o + lanes <= a.output && begin >= a.pad_begin && last < a.pad_begin + a.input) {
+      if (at + lanes <= a.output && begin >= a.pad_begin && last < a.pad_begin + a.input) {
         auto m = hn::Set(d, -std::numeric_limits<float>::infinity());
-        const PoolShape& t = s;
         const Taps whole{0, 1, begin - a.pad_begin};
-        ForEachTap(t, taps_z, taps_y, whole,
+        ForEachTap(s, taps_z, taps_y, whole,
                    [&](size_t offset) { m = FoldRow(a, from + offset, m); });
-        hn::StoreU(m, d, out + o);
-        o += lanes;
+        hn::StoreU(m, d, out + at);
+        o = at + lanes;
       } else {
         float m = -std::numeric_limits<float>::infinity();
         ForEachTap(s, taps_z, taps_y, TapsInside(a, o),

@@ -206,6 +206,66 @@ TEST(Window, Convolutions) { Check(ConvCases()); }
 TEST(Window, Pools) { Check(PoolCases()); }
 TEST(Window, Pads) { Check(PadCases()); }
 
+// A transposed convolution by its definition: each input adds itself times the kernel.
+TEST(Window, TransposedConvolutionsScatter) {
+  uint32_t seed = 7;
+  const auto pick = [&](uint32_t low, uint32_t high) {
+    seed = seed * 1664525 + 1013904223;
+    return static_cast<int64_t>(low + (seed >> 16) % (high - low + 1));
+  };
+  const auto random = [&](const Shape& shape) {
+    Tensor t(DType::kFloat32, shape);
+    for (float& value : t.mutable_values<float>()) value = static_cast<float>(pick(0, 8)) - 4;
+    return t;
+  };
+  int done = 0;
+  for (int i = 0; i < 500; ++i) {
+    const int64_t n = pick(1, 2), groups = pick(1, 3), in = pick(1, 3), out = pick(1, 3);
+    const Ints size{pick(1, 6), pick(1, 6)}, kernel{pick(1, 5), pick(1, 5)};
+    const Ints stride{pick(1, 4), pick(1, 4)}, dilation{pick(1, 3), pick(1, 3)};
+    const Ints pads{pick(0, 2), pick(0, 2), pick(0, 2), pick(0, 2)};
+    const Ints extra{pick(0, static_cast<uint32_t>(stride[0]) - 1),
+                     pick(0, static_cast<uint32_t>(stride[1]) - 1)};
+    Ints y(2);
+    for (size_t d = 0; d < 2; ++d) {
+      y[d] = (size[d] - 1) * stride[d] + (kernel[d] - 1) * dilation[d] + 1 + extra[d] - pads[d] -
+             pads[d + 2];
+    }
+    if (y[0] < 1 || y[1] < 1) continue;
+    SCOPED_TRACE(testing::Message() << "case " << i);
+    const Tensor x = random({n, groups * in, size[0], size[1]});
+    const Tensor w = random({groups * in, out, kernel[0], kernel[1]});
+    const int64_t channels = groups * out;
+    std::vector<float> expected(static_cast<size_t>(n * channels * y[0] * y[1]));
+    size_t from = 0;
+    for (int64_t b = 0; b < n; ++b) {
+      for (int64_t c = 0; c < groups * in; ++c) {
+        for (int64_t h = 0; h < size[0]; ++h) {
+          for (int64_t v = 0; v < size[1]; ++v, ++from) {
+            for (int64_t t = 0; t < out * kernel[0] * kernel[1]; ++t) {
+              const int64_t oc = c / in * out + t / kernel[1] / kernel[0];
+              const int64_t oh = h * stride[0] + t / kernel[1] % kernel[0] * dilation[0] - pads[0];
+              const int64_t ow = v * stride[1] + t % kernel[1] * dilation[1] - pads[1];
+              if (oh < 0 || oh >= y[0] || ow < 0 || ow >= y[1]) continue;
+              expected[static_cast<size_t>(((b * channels + oc) * y[0] + oh) * y[1] + ow)] +=
+                  x.values<float>()[from] *
+                  w.values<float>()[static_cast<size_t>(c * out * kernel[0] * kernel[1] + t)];
+            }
+          }
+        }
+      }
+    }
+    OpRunner op("ConvTranspose", 11);
+    op.With("strides", stride).With("dilations", dilation).With("pads", pads);
+    op.With("output_padding", extra).With("group", groups).Constant({false, true});
+    ASSERT_OK_AND_ASSIGN(const Tensor got, op.Run({x.view(), w.view()}));
+    ASSERT_EQ(got.shape(), (Shape{n, channels, y[0], y[1]}));
+    EXPECT_THAT(got.values<float>(), ElementsAreArray(expected));  // small integers: exact
+    ++done;
+  }
+  EXPECT_GT(done, 300);
+}
+
 TEST(Window, IndicesOfMaxima) {
   const std::vector<Tensor> in = In(F({1, 2, 2, 2}, {1, 2, 4, 3, 7, 7, 7, 7}));
   for (const int64_t column_major : {0, 1}) {

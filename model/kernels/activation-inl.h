@@ -1,0 +1,146 @@
+// For the sources of this folder: float arithmetic that is more exact than a float, and what the
+// activations are made of. One text for every CPU target: included once per target, as Highway's
+// own -inl.h headers are.
+#if defined(SIGSERVE_MODEL_KERNELS_ACTIVATION_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef SIGSERVE_MODEL_KERNELS_ACTIVATION_INL_H_
+#undef SIGSERVE_MODEL_KERNELS_ACTIVATION_INL_H_
+#else
+#define SIGSERVE_MODEL_KERNELS_ACTIVATION_INL_H_
+#endif
+
+#include <cstddef>
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace sigserve::kernels {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <class V>
+struct Pair {
+  V high;
+  V low;
+};
+
+// a + b exactly, for |a| >= |b|.
+template <class V>
+HWY_INLINE Pair<V> FastSum(V a, V b) {
+  const V sum = hn::Add(a, b);
+  return {sum, hn::Sub(b, hn::Sub(sum, a))};
+}
+
+// a - b * c. Exact where the result is a float, as the remainder of a division is.
+template <class D, class V>
+HWY_INLINE V Remainder(D d, V a, V b, V c) {
+#if HWY_NATIVE_FMA
+  (void)d;
+  return hn::NegMulAdd(b, c, a);
+#else  // Dekker: halves of 12 bits, whose products are exact
+  const hn::RebindToUnsigned<D> du;
+  const V mask = hn::BitCast(d, hn::Set(du, 0xFFFFF000U));
+  const V bh = hn::And(b, mask);
+  const V ch = hn::And(c, mask);
+  const V bl = hn::Sub(b, bh);
+  const V cl = hn::Sub(c, ch);
+  V rest = hn::Sub(a, hn::Mul(bh, ch));
+  rest = hn::Sub(rest, hn::Mul(bh, cl));
+  rest = hn::Sub(rest, hn::Mul(bl, ch));
+  return hn::Sub(rest, hn::Mul(bl, cl));
+#endif
+}
+
+// a + b exactly.
+template <class V>
+HWY_INLINE Pair<V> Sum(V a, V b) {
+  const V sum = hn::Add(a, b);
+  const V b_part = hn::Sub(sum, a);
+  return {sum, hn::Add(hn::Sub(a, hn::Sub(sum, b_part)), hn::Sub(b, b_part))};
+}
+
+// (a.high + a.low) / (b.high + b.low), nearly correctly rounded.
+template <class D, class V>
+HWY_INLINE V Quotient(D d, Pair<V> a, Pair<V> b) {
+  const V inverse = hn::Div(hn::Set(d, 1.0F), b.high);
+  const V estimate = hn::Mul(a.high, inverse);
+  V rest = hn::Add(Remainder(d, a.high, estimate, b.high), a.low);
+  rest = hn::NegMulAdd(estimate, b.low, rest);
+  return hn::MulAdd(rest, inverse, estimate);
+}
+
+// 2^n for -126 <= n <= 127.
+template <class D, class VI>
+HWY_INLINE hn::Vec<D> PowerOfTwo(D d, VI n) {
+  const hn::RebindToSigned<D> di;
+  return hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(n, hn::Set(di, 127))));
+}
+
+// exp(-a) = 2^n * (high + low), for -90 <= a <= 110; high in [0.7, 1.42].
+template <class D, class V, class VI>
+HWY_INLINE Pair<V> ExpOfMinus(D d, V a, VI& n) {
+  // -a = n ln2 + r. The first product is exact (16 bits by 8), and so is the first sum.
+  const V steps = hn::Round(hn::Mul(a, hn::Set(d, -1.44269504F)));
+  n = hn::ConvertTo(hn::RebindToSigned<D>(), steps);
+  const V rest = hn::NegMulAdd(steps, hn::Set(d, 0.693145751953125F), hn::Neg(a));
+  const V correction = hn::Mul(steps, hn::Set(d, 1.428606765330187e-06F));
+  const V r = hn::Sub(rest, correction);
+  const V r_low = hn::Sub(hn::Sub(rest, r), correction);
+  // exp(r) = 1 + r + r^2 P(r), |r| <= ln2 / 2; minimax, error 0.05 * 2^-24.
+  V p = hn::Set(d, 0.0013820886F);
+  p = hn::MulAdd(p, r, hn::Set(d, 0.0083686691F));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.041668262F));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.16666521F));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.49999994F));
+  const V tail = hn::MulAdd(hn::Mul(r, r), p, r_low);
+  const Pair<V> sum = FastSum(hn::Set(d, 1.0F), r);
+  return FastSum(sum.high, hn::Add(sum.low, tail));
+}
+
+struct SigmoidOf {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x) const {
+    const hn::RebindToSigned<D> di;
+    const V one = hn::Set(d, 1.0F);
+    const V a = hn::Min(hn::Abs(x), hn::Set(d, 105.0F));  // beyond, the result is 0 or 1
+    hn::Vec<decltype(di)> n;
+    const Pair<V> e = ExpOfMinus(d, a, n);
+    // 1 + z needs no more of z than 2^-60; stopping there keeps clear of slow subnormals.
+    const V scale = PowerOfTwo(d, hn::Max(n, hn::Set(di, -60)));
+    Pair<V> denominator = FastSum(one, hn::Mul(e.high, scale));
+    denominator.low = hn::MulAdd(e.low, scale, denominator.low);
+    // sigmoid = z / (1 + z) on the left of 0, 1 / (1 + z) on the right.
+    const auto left = hn::Lt(x, hn::Zero(d));
+    const Pair<V> numerator = {hn::IfThenElse(left, e.high, one), hn::IfThenElseZero(left, e.low)};
+    const V y = Quotient(d, numerator, denominator);
+    // In two steps, as 2^n may be subnormal; only the second can round.
+    const auto n1 = hn::Max(n, hn::Set(di, -100));
+    const V scaled = hn::Mul(hn::Mul(y, PowerOfTwo(d, n1)), PowerOfTwo(d, hn::Sub(n, n1)));
+    return hn::IfThenElse(hn::Eq(x, x), hn::IfThenElse(left, scaled, y), x);
+  }
+};
+
+template <class F>
+HWY_INLINE void Run(const float* x, float* out, size_t n, F f) {
+  const hn::ScalableTag<float> d;
+  const size_t lanes = hn::Lanes(d);
+  size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    hn::StoreU(f(d, hn::LoadU(d, x + i)), d, out + i);
+  }
+  if (i < n) {
+    HWY_ALIGN float rest[hn::MaxLanes(d)] = {};
+    for (size_t j = i; j < n; ++j) {
+      rest[j - i] = x[j];
+    }
+    hn::Store(f(d, hn::Load(d, rest)), d, rest);
+    for (size_t j = i; j < n; ++j) {
+      out[j] = rest[j - i];
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace sigserve::kernels
+HWY_AFTER_NAMESPACE();
+
+#endif  // per target

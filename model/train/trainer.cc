@@ -54,7 +54,7 @@ class TrainerImpl final : public Trainer {
 
  private:
   absl::StatusOr<TensorView> Logits(const Batch& rows);
-  absl::StatusOr<double> Step(const Batch& batch);
+  absl::StatusOr<double> Step(const Batch& batch, const std::function<bool()>& cancelled);
   absl::Status CheckWeights();
   absl::Status Diverged(absl::string_view what);
   absl::Status Evaluate(EpochReport& report);
@@ -79,11 +79,16 @@ absl::StatusOr<TensorView> TrainerImpl::Logits(const Batch& rows) {
   return backprop_->Forward(inputs_);
 }
 
-// One optimizer step; the batch's summed loss before it.
-absl::StatusOr<double> TrainerImpl::Step(const Batch& batch) {
+// One optimizer step; the batch's summed loss before it. A full batch of a wide net takes long, so
+// `cancelled` is asked before each piece of it.
+absl::StatusOr<double> TrainerImpl::Step(const Batch& batch,
+                                         const std::function<bool()>& cancelled) {
   const auto scale = static_cast<float>(1 / static_cast<double>(batch.labels.elements()));
   double loss = 0;
   for (int64_t first = 0; first < batch.count(); first += kRowsPerPass) {
+    if (cancelled && cancelled()) {
+      return absl::CancelledError(absl::StrCat("training was cancelled in epoch ", epoch_));
+    }
     const Batch part = batch.Slice(first, std::min(kRowsPerPass, batch.count() - first));
     SIGSERVE_ASSIGN_OR_RETURN(const TensorView logits, Logits(part));
     if (first == 0) {
@@ -107,10 +112,7 @@ absl::StatusOr<EpochReport> TrainerImpl::RunEpoch(const std::function<bool()>& c
   double loss = 0;
   batches_.StartEpoch();
   while (!batches_.done()) {
-    if (cancelled && cancelled()) {
-      return absl::CancelledError(absl::StrCat("training was cancelled in epoch ", epoch_));
-    }
-    SIGSERVE_ASSIGN_OR_RETURN(const double batch_loss, Step(batches_.Next()));
+    SIGSERVE_ASSIGN_OR_RETURN(const double batch_loss, Step(batches_.Next(), cancelled));
     if (!std::isfinite(batch_loss)) {
       return Diverged(absl::StrCat("the loss is ", batch_loss));
     }

@@ -38,8 +38,8 @@ class Trainer {
                                                          Tensor labels, NamedWeights initial);
   virtual ~Trainer() = default;
 
-  /// One pass over the training rows. `cancelled` (may be empty) is asked before each batch:
-  /// CANCELLED. A loss or weight that is no longer finite: FAILED_PRECONDITION (TRAIN_DIVERGED),
+  /// One pass over the training rows. `cancelled` (may be empty) is asked before every 256
+  /// rows: CANCELLED. A loss or weight that is no longer finite: FAILED_PRECONDITION (TRAIN_DIVERGED),
   /// and the trainer is of no further use.
   virtual absl::StatusOr<EpochReport> RunEpoch(const std::function<bool()>& cancelled) = 0;
 

@@ -14,9 +14,10 @@
 namespace sigserve {
 namespace {
 
-constexpr char kThreads[] = "2";
+// Each holds one connection: more than the silent clients that a probe should have to wait for.
+constexpr char kThreads[] = "16";
 // A client that is silent for this long frees its thread.
-constexpr char kRequestTimeoutMs[] = "5000";
+constexpr char kRequestTimeoutMs[] = "1000";
 constexpr char kTextFormat[] = "text/plain; version=0.0.4; charset=utf-8";
 constexpr char kPlainText[] = "text/plain; charset=utf-8";
 

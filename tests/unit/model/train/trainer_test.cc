@@ -189,6 +189,17 @@ TEST(Trainer, StopsBetweenBatchesWhenCancelled) {
   EXPECT_EQ(asked, 3);
 }
 
+TEST(Trainer, StopsWithinAFullBatchWhenCancelled) {
+  TrainSpec spec = CircleSpec();
+  spec.schedule.batch_size = 0;
+  ASSERT_OK_AND_ASSIGN(const auto trainer, MakeTrainer(spec));
+  ASSERT_GT(trainer->training_rows(), 256);
+  int asked = 0;
+  EXPECT_THAT(trainer->RunEpoch([&] { return ++asked == 2; }),
+              StatusIs(absl::StatusCode::kCancelled, HasSubstr("epoch 1")));
+  EXPECT_EQ(asked, 2);
+}
+
 // Bad input.
 
 TEST(Trainer, RefusesABadSpecBadRowsAndBadWeights) {

@@ -45,6 +45,15 @@ TEST_F(ExporterTest, CountsRequestsByModelVersionMethodAndCode) {
   EXPECT_THAT(text, HasSubstr(R"(sigserve_rows_total{model="m",version="3"} 10)"));
 }
 
+TEST_F(ExporterTest, CountsBatchesByReason) {
+  exporter_->RecordBatch("m", "drained");
+  exporter_->RecordBatch("m", "drained");
+  exporter_->RecordBatch("m", "full");
+  const std::string text = exporter_->Serialize();
+  EXPECT_THAT(text, HasSubstr(R"(sigserve_batches_total{model="m",reason="drained"} 2)"));
+  EXPECT_THAT(text, HasSubstr(R"(sigserve_batches_total{model="m",reason="full"} 1)"));
+}
+
 TEST_F(ExporterTest, TheLatencyHistogramBeginsAtTenMicroseconds) {
   exporter_->Record(Answer("m", absl::StatusCode::kOk));
   const std::string text = exporter_->Serialize();

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -20,16 +21,28 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-// One exchange over a raw socket; the whole response.
-std::string Exchange(int port, const std::string& request) {
+// A connection that has sent `request`; -1 when that failed.
+int Send(int port, const std::string& request) {
   sockaddr_in target{};
   target.sin_family = AF_INET;
   target.sin_port = htons(static_cast<uint16_t>(port));
   target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  std::string response;
   if (connect(fd, reinterpret_cast<const sockaddr*>(&target), sizeof target) == 0 &&
       send(fd, request.data(), request.size(), MSG_NOSIGNAL) > 0) {
+    return fd;
+  }
+  close(fd);
+  return -1;
+}
+
+// One exchange over a raw socket; the whole response, or what came before 4 s of silence.
+std::string Exchange(int port, const std::string& request) {
+  const int fd = Send(port, request);
+  std::string response;
+  if (fd >= 0) {
+    const timeval patience{4, 0};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     char buffer[4096];
     ssize_t got = 0;
     while ((got = read(fd, buffer, sizeof buffer)) > 0) {
@@ -93,6 +106,13 @@ TEST_F(HttpEndpointTest, OtherMethodsAreNotAllowed) {
   for (const char* method : {"POST", "PUT", "DELETE", "PATCH"}) {
     EXPECT_THAT(Get("/metrics", method), StartsWith("HTTP/1.1 405 ")) << method;
   }
+}
+
+TEST_F(HttpEndpointTest, SilentClientsDoNotKeepAProbeWaiting) {
+  std::vector<int> silent;
+  for (int i = 0; i < 12; ++i) silent.push_back(Send(endpoint_->port(), "GET /hea"));
+  EXPECT_THAT(Get("/healthz"), StartsWith("HTTP/1.1 200 "));
+  for (const int fd : silent) close(fd);
 }
 
 TEST_F(HttpEndpointTest, GarbageLeavesItAlive) {

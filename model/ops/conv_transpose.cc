@@ -46,9 +46,8 @@ class ConvTransposeOp final : public Op {
     const bool usable = w.present() && w.dtype() == DType::kFloat32 && w.shape().rank() >= 3 &&
                         w.shape().rank() <= 4 && w.shape()[0] % settings_.groups == 0;
     if (usable) {
-      // Packing does not depend on the input's size.
-      Shape x = w.shape();
-      const auto axes = Axes(x, w.shape());
+      // Packing does not depend on the input's size: any shape of this rank will do for it.
+      const auto axes = Axes(w.shape(), w.shape());
       if (axes.ok()) {
         packed_ = Pack(*axes, w);
       }

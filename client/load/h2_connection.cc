@@ -205,7 +205,7 @@ class Connection final : public H2Connection {
       case kData:
         return OnDataFrame(head, body);
       case kHeaders:
-        CLIENT_RETURN_IF_ERROR(StripPadding(head, &body));
+        if (!StripPadding(head, &body)) return Broken("more padding than frame");
         if ((head.flags & kPriority) != 0) {
           if (body.size() < 5) return Broken("a short HEADERS frame");
           body.remove_prefix(5);
@@ -236,19 +236,10 @@ class Connection final : public H2Connection {
       case kWindowUpdate:
         return OnWindowUpdate(head, body);
       case kPushPromise:
-        return Broken("PUSH_PROMISE, which we have forbidden");
+        return Broken("PUSH_PROMISE");
       default:
         return absl::OkStatus();  // unknown frames are to be ignored
     }
-  }
-
-  static absl::Status StripPadding(const FrameHead& head, absl::string_view* body) {
-    if ((head.flags & kPadded) == 0) return absl::OkStatus();
-    if (body->empty()) return Broken("padding without its length");
-    const size_t padding = static_cast<uint8_t>((*body)[0]);
-    if (padding + 1 > body->size()) return Broken("more padding than frame");
-    *body = body->substr(1, body->size() - 1 - padding);
-    return absl::OkStatus();
   }
 
   absl::Status OnDataFrame(const FrameHead& head, absl::string_view body) {
@@ -258,7 +249,7 @@ class Connection final : public H2Connection {
       PutWindowUpdate(0, static_cast<uint32_t>(received_), &out_);
       received_ = 0;
     }
-    CLIENT_RETURN_IF_ERROR(StripPadding(head, &body));
+    if (!StripPadding(head, &body)) return Broken("more padding than frame");
     const auto found = calls_.find(head.stream);
     if (found == calls_.end()) return absl::OkStatus();  // of a call that is over
     Call& call = found->second;

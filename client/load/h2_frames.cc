@@ -43,6 +43,14 @@ FrameHead GetFrameHead(const char* bytes) {
           .stream = GetU32(bytes + 5) & 0x7fffffff};
 }
 
+bool StripPadding(const FrameHead& head, absl::string_view* payload) {
+  if ((head.flags & kPadded) == 0) return true;
+  const size_t padding = payload->empty() ? 0 : static_cast<uint8_t>((*payload)[0]);
+  if (padding + 1 > payload->size()) return false;
+  *payload = payload->substr(1, payload->size() - 1 - padding);
+  return true;
+}
+
 void PutWindowUpdate(uint32_t stream, uint32_t bytes, std::string* out) {
   PutFrameHead({.length = 4, .type = kWindowUpdate, .flags = 0, .stream = stream}, out);
   PutU32(bytes, out);

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/strings/string_view.h"
+
 namespace sigserve::load {
 
 inline constexpr size_t kFrameHeadBytes = 9;
@@ -45,6 +47,9 @@ uint32_t GetU32(const char* bytes);
 void PutFrameHead(const FrameHead& head, std::string* out);
 /// Reads kFrameHeadBytes.
 FrameHead GetFrameHead(const char* bytes);
+
+/// Takes a DATA or HEADERS frame's padding off its payload. False if there is more than payload.
+bool StripPadding(const FrameHead& head, absl::string_view* payload);
 
 /// WINDOW_UPDATE; stream 0 is the connection.
 void PutWindowUpdate(uint32_t stream, uint32_t bytes, std::string* out);

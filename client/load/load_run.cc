@@ -66,15 +66,11 @@ class Run {
   void Tally(int64_t due, int code) {
     const int64_t now = NowNs();
     moved_ = true;
-    ++result_.answers_in_all;
     if (code == 0 && now >= begin_ && now < end_) ++ok_in_window_;
+    ++(code == kUnanswered ? result_.unanswered : result_.answers_in_all);
     if (due < begin_ || due >= end_) return;
     result_.latency.Record(now - due);
-    if (code == kUnanswered) {
-      ++result_.unanswered;
-    } else {
-      ++result_.codes[code];
-    }
+    if (code != kUnanswered) ++result_.codes[code];
   }
 
   absl::Status ClosedLoop() {

@@ -34,7 +34,7 @@ struct LoadResult {
   LatencyHistogram latency;
   /// Those calls by gRPC status code.
   std::array<int64_t, kCodes> codes = {};
-  int64_t unanswered = 0;         // sent, and no answer 2 s after the end
+  int64_t unanswered = 0;         // sent, warm-up included, and no answer 2 s after the end
   int64_t unsent = 0;             // due, and never sent: the server took no more calls
   double offered_per_second = 0;  // 0 in a closed loop
   /// OK answers that arrived between warm-up and end.

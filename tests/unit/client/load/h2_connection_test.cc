@@ -267,7 +267,7 @@ TEST_F(PeerTest, WhatBreaksHttp2EndsTheConnection) {
       {Frame(kHeaders, kPriority, 1, "1234"), "a short HEADERS frame"},
       {many, "headers above 64 KiB"},
       {Frame(kHeaders, kEndHeaders, 1, "\xff\xff\xff\xff\xff\xff"), "no HPACK"},
-      {Frame(kData, kPadded, 1, ""), "padding without its length"},
+      {Frame(kData, kPadded, 1, ""), "more padding than frame"},
       {Frame(kData, kPadded, 1, "\x05"), "more padding than frame"},
       {Frame(kData, 0, 1, std::string("\x01\0\0\0\0", 5)), "a compressed message"},
       {Frame(kData, 0, 1, std::string("\0\xff\xff\xff\xff", 5)), "a message above 64 MiB"},

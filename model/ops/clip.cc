@@ -58,6 +58,8 @@ class ClipOp final : public Op {
     });
   }
 
+  MemoryUse memory_use() const override { return MemoryUse::kInPlace; }
+
  private:
   const float low_;
   const float high_;

@@ -46,7 +46,7 @@ inline constexpr absl::string_view kFusedDomain = "sigserve";
 
 /// A node as its model file wrote it.
 struct NodeSpec {
-  std::string name;     // may be empty: errors then name the operator and its first output
+  std::string name;     // may be empty: errors then say "Gemm (unnamed)"
   std::string domain;   // "" = ai.onnx; "ai.onnx.ml"
   std::string op_type;  // "Gemm"
   int opset = 17;       // the version of `domain` that the model asks for

@@ -44,6 +44,8 @@ class UnaryOp final : public Op {
     });
   }
 
+  MemoryUse memory_use() const override { return MemoryUse::kInPlace; }
+
   static absl::StatusOr<std::unique_ptr<const Op>> Make(const NodeSpec& node) {
     SIGSERVE_RETURN_IF_ERROR(node.attributes.CheckKnown({}));
     return std::make_unique<UnaryOp>();

@@ -113,8 +113,9 @@ absl::Status AddThreshold(const model::Layer& layer, NetBuilder& net) {
   SIGSERVE_ASSIGN_OR_RETURN(const float threshold, Number(layer.threshold(), "threshold"));
   SIGSERVE_ASSIGN_OR_RETURN(const float value, Number(layer.value(), "value"));
   const std::string x = net.current();
-  const std::string above = net.Node("Greater", {x, net.Scalar(threshold)});
-  net.set_current(net.Node("Where", {above, x, net.Scalar(value)}));
+  // NaN stays NaN, as in PyTorch.
+  const std::string below = net.Node("LessOrEqual", {x, net.Scalar(threshold)});
+  net.set_current(net.Node("Where", {below, net.Scalar(value), x}));
   return absl::OkStatus();
 }
 

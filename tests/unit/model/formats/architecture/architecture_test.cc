@@ -104,7 +104,7 @@ TEST(BuildFromArchitecture, TheOtherLayersWeHaveOperatorsFor) {
   ASSERT_OK_AND_ASSIGN(const Graph graph,
                        BuildFromArchitecture(kText, Weights(Ramp("0.weight", Shape{10, 3}))));
   EXPECT_THAT(Operators(graph),
-              ElementsAre("Gather", "ReduceMean", "Greater", "Where", "Clip", "Sigmoid", "Mul",
+              ElementsAre("Gather", "ReduceMean", "LessOrEqual", "Where", "Clip", "Sigmoid", "Mul",
                           "Reshape", "Flatten", "Reshape", "Softmax"));
   // The mean is (0.1, 0.2, 0.3), of which 0.3 passes; 0.3 sigmoid(0.3) is 0.172333.
   const Tensor ids = Tensor::Of<int64_t>(Shape{1, 4}, {0, 0, 0, 0});

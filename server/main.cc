@@ -1,4 +1,5 @@
 // sigserve: builds the parts, joins them, and stops them in order. The only file that reads flags.
+#include <google/protobuf/stubs/logging.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -175,8 +176,12 @@ class RepositoryPoll {
     if (every <= absl::ZeroDuration()) return;
     thread_ = std::thread([this, registry, every] {
       while (!stop_.WaitForNotificationWithTimeout(every)) {
-        const absl::Status status = registry->ReloadAll();
-        if (!status.ok()) SIGSERVE_LOG(kWarning, "repository: ", status.message());
+        try {
+          const absl::Status status = registry->ReloadAll();
+          if (!status.ok()) SIGSERVE_LOG(kWarning, "repository: ", status.message());
+        } catch (const std::exception& error) {  // out of memory: the next round may do
+          SIGSERVE_LOG(kError, "repository: ", error.what());
+        }
       }
     });
   }
@@ -274,7 +279,8 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
   transport_options.io_threads = CpuCount();
   absl::StatusOr<std::unique_ptr<GrpcTransport>> created =
       GrpcTransport::Create(transport_options, PredictionFrontend::Methods(), [&](int) {
-        return std::make_unique<PredictionFrontend>(registry.get(), &statistics, &clock);
+        return std::make_unique<PredictionFrontend>(registry.get(), &statistics, &clock,
+                                                    options.listen.max_message_bytes);
       });
   if (!created.ok()) {
     return Annotate(created.status(),
@@ -284,7 +290,7 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
   grpc::ServerBuilder builder;
   transport->AddTo(&builder, grpc::InsecureServerCredentials());
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.listen.max_message_bytes));
-  builder.SetMaxSendMessageSize(static_cast<int>(options.listen.max_message_bytes));
+  builder.SetMaxSendMessageSize(-1);  // answers are checked before they are built
   builder.RegisterService(&model_service);
   builder.RegisterService(&inference_service);
   builder.RegisterService(&training_service);
@@ -310,9 +316,13 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
                absl::FormatDuration(options.listen.drain));
   draining = true;
   board.Drain();
-  if (runner.ok()) (*runner)->Stop();
+  // No longer than the drain: a job that is left behind is FAILED at the next start.
+  std::thread training_stop([&] {
+    if (runner.ok()) (*runner)->Stop(options.listen.drain);
+  });
   transport->StopAccepting();
   server->Shutdown(deadline);
+  training_stop.join();
   SIGSERVE_LOG(kInfo, "stopped");
   // Without destructors: nothing is left to be saved, and the HTTP library's take up to 2 s.
   std::_Exit(EXIT_SUCCESS);
@@ -333,6 +343,8 @@ int Main(int argc, char** argv) {
     std::fprintf(stderr, "sigserve: unexpected argument '%s'; see sigserve --help\n", rest[1]);
     return EXIT_FAILURE;
   }
+  // Protobuf complains on standard error of what clients send; they get an answer that says so.
+  google::protobuf::SetLogHandler(nullptr);
   StopSignals signals;
   PosixFileSystem files;
   const absl::StatusOr<ServerOptions> options = ReadOptions(&files);

@@ -76,7 +76,7 @@ absl::Status RefuseParameter(absl::string_view what, absl::string_view name,
         what, " ", Quote(name), " is in shared memory, which is not served: send its contents"));
   }
   const auto classification = parameters.find("classification");
-  if (classification != parameters.end()) {
+  if (classification != parameters.end() && classification->second.int64_param() != 0) {
     return absl::UnimplementedError(
         absl::StrCat(what, " ", Quote(name), ": the classification extension is not served"));
   }
@@ -214,6 +214,11 @@ void EncodeInferResponse(const ModelInferRequest& request, const InferParameters
       response->add_raw_output_contents(
           view.data(), static_cast<size_t>(view.elements()) * SizeOf(view.dtype()));
     }
+  }
+  // Each request has one answer. Clients that ask for this flag count answers by it.
+  const auto asks_for_final = request.parameters().find("triton_enable_empty_final_response");
+  if (asks_for_final != request.parameters().end() && asks_for_final->second.bool_param()) {
+    (*response->mutable_parameters())["triton_final_response"].set_bool_param(true);
   }
   if (parameters.timing) {
     auto& map = *response->mutable_parameters();

@@ -1,5 +1,6 @@
 #include "server/services/inference_service.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -40,7 +41,8 @@ void EncodeStatistics(const VersionStatistics& from, inference::ModelStatistics*
   EncodeDuration(from.successes, from.computed, times->mutable_compute_infer());
   // Decoding and encoding are not timed apart: all that is neither queue nor compute is output.
   EncodeDuration(from.successes, absl::ZeroDuration(), times->mutable_compute_input());
-  EncodeDuration(from.successes, from.success_time - from.queued - from.computed,
+  EncodeDuration(from.successes,
+                 std::max(absl::ZeroDuration(), from.success_time - from.queued - from.computed),
                  times->mutable_compute_output());
 }
 
@@ -115,9 +117,25 @@ SIGSERVE_RPC(ModelStatistics) {
     if (!servable.ok()) return ToGrpc(servable.status());
     if (!request->version().empty()) version = (*servable)->version();
   }
-  for (const VersionStatistics& statistics : statistics_->Get(request->name())) {
-    if (statistics.version == 0 || (version != 0 && statistics.version != version)) continue;
+  const std::vector<VersionStatistics> all = statistics_->Get(request->name());
+  const auto wanted = [&](const std::string& model, int64_t number) {
+    return number != 0 && (version == 0 || number == version) &&
+           (request->name().empty() || model == request->name());
+  };
+  for (const VersionStatistics& statistics : all) {
+    if (!wanted(statistics.model, statistics.version)) continue;
     EncodeStatistics(statistics, response->add_model_stats());
+  }
+  // A version that nobody has called yet has zeros.
+  for (const VersionStatus& known : registry_->List()) {
+    const bool called = std::any_of(all.begin(), all.end(), [&](const VersionStatistics& one) {
+      return one.model == known.model && one.version == known.version;
+    });
+    if (called || known.state != VersionState::kReady || !wanted(known.model, known.version)) {
+      continue;
+    }
+    response->add_model_stats()->set_name(known.model);
+    response->mutable_model_stats()->rbegin()->set_version(absl::StrCat(known.version));
   }
   return grpc::Status::OK;
 }

@@ -124,13 +124,13 @@ std::vector<TransportMethod> PredictionFrontend::Methods() {
 }
 
 PredictionFrontend::PredictionFrontend(ModelRegistry* registry, RequestRecorder* recorder,
-                                       const Clock* clock)
+                                       const Clock* clock, int64_t max_answer_bytes)
     : clock_(clock),
       batcher_({}, clock,
                [recorder](const BatchTarget& target, DispatchReason reason) {
                  recorder->RecordBatch(target.model, Name(reason));
                }),
-      handler_(registry, recorder, clock, &batcher_) {}
+      handler_(registry, recorder, clock, &batcher_, max_answer_bytes) {}
 
 PredictionFrontend::~PredictionFrontend() = default;
 

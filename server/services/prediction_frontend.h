@@ -23,8 +23,10 @@ class PredictionFrontend final : public MessageHandler {
   /// The methods it serves, as the transport is to number them.
   static std::vector<TransportMethod> Methods();
 
-  /// All must outlive it. Every message must be answered before its end.
-  PredictionFrontend(ModelRegistry* registry, RequestRecorder* recorder, const Clock* clock);
+  /// All must outlive it. Every message must be answered before its end. A request whose answer
+  /// would have more than `max_answer_bytes` is RESOURCE_EXHAUSTED.
+  PredictionFrontend(ModelRegistry* registry, RequestRecorder* recorder, const Clock* clock,
+                     int64_t max_answer_bytes);
   ~PredictionFrontend() override;
 
   void OnMessage(InboundMessage* message) override;

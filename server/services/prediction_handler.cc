@@ -1,14 +1,32 @@
 #include "server/services/prediction_handler.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
+#include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "server/codec/inference_codec.h"
 #include "server/codec/model_codec.h"
 #include "server/codec/prediction_codec.h"
 
 namespace sigserve {
+namespace {
+
+// Names, shapes and labels beside the values.
+constexpr int64_t kAnswerOverhead = 4096;
+
+/// Elements that output `index` will have for `rows` rows; 0 where the signature does not tell.
+int64_t ExpectedElements(const Signature& signature, int index, int64_t rows) {
+  const OutputSignature& output = signature.outputs[static_cast<size_t>(index)];
+  if (output.any_rank || !signature.batchable) return 0;
+  int64_t elements = rows;
+  for (int i = 1; i < output.shape.rank(); ++i) elements *= std::max<int64_t>(0, output.shape[i]);
+  return elements;
+}
+
+}  // namespace
 
 /// One request on its way: what differs between the APIs, and what is kept until the answer.
 class PredictionHandler::Exchange {
@@ -19,6 +37,8 @@ class PredictionHandler::Exchange {
   virtual absl::StatusOr<ModelQuery> Query() = 0;
   /// Fills `inputs` and remembers what to answer with.
   virtual absl::Status Decode(const Signature& signature) = 0;
+  /// Bytes of the answer's values, given how many elements each output of the signature has.
+  virtual int64_t AnswerBytes(absl::FunctionRef<int64_t(int)> elements) const = 0;
   virtual void Encode(const TaskOutputs& outputs, const TaskTiming& timing) = 0;
 
   CallContext call;
@@ -40,6 +60,17 @@ class PredictionHandler::PredictExchange final : public Exchange {
   absl::Status Decode(const Signature& signature) override {
     SIGSERVE_ASSIGN_OR_RETURN(plan_, PlanOutputs(request_, signature));
     return DecodePredictInputs(request_, signature, &inputs);
+  }
+
+  int64_t AnswerBytes(absl::FunctionRef<int64_t(int)> elements) const override {
+    int64_t bytes = 0;
+    for (const OutputPlan& plan : plan_) {
+      const DType dtype = servable->signature().outputs[static_cast<size_t>(plan.index)].dtype;
+      const int64_t each = static_cast<int64_t>(SizeOf(dtype)) + (plan.logits ? 4 : 0) +
+                           (plan.log_probabilities ? 4 : 0) + (plan.decisions ? 1 : 0);
+      bytes += each * elements(plan.index);
+    }
+    return bytes;
   }
 
   void Encode(const TaskOutputs& outputs, const TaskTiming& timing) override {
@@ -69,6 +100,15 @@ class PredictionHandler::InferExchange final : public Exchange {
     return DecodeInferInputs(request_, signature, &inputs);
   }
 
+  int64_t AnswerBytes(absl::FunctionRef<int64_t(int)> elements) const override {
+    int64_t bytes = 0;
+    for (const int i : selected_) {
+      const DType dtype = servable->signature().outputs[static_cast<size_t>(i)].dtype;
+      bytes += static_cast<int64_t>(SizeOf(dtype)) * elements(i);
+    }
+    return bytes;
+  }
+
   void Encode(const TaskOutputs& outputs, const TaskTiming& timing) override {
     EncodeInferResponse(request_, parameters_, *servable, selected_, outputs, timing, response_);
   }
@@ -81,8 +121,12 @@ class PredictionHandler::InferExchange final : public Exchange {
 };
 
 PredictionHandler::PredictionHandler(ModelRegistry* registry, RequestRecorder* recorder,
-                                     const Clock* clock, TaskSink* sink)
-    : registry_(registry), recorder_(recorder), clock_(clock), sink_(sink) {}
+                                     const Clock* clock, TaskSink* sink, int64_t max_answer_bytes)
+    : registry_(registry),
+      recorder_(recorder),
+      clock_(clock),
+      sink_(sink),
+      max_answer_bytes_(std::min(max_answer_bytes, kLargestAnswer)) {}
 
 void PredictionHandler::Predict(const v1::PredictRequest& request, CallContext call,
                                 v1::PredictResponse* response, Done done) {
@@ -107,8 +151,7 @@ void PredictionHandler::Run(std::shared_ptr<Exchange> exchange) {
     exchange->record.queued = timing.queued;
     exchange->record.computed = timing.computed;
     exchange->record.batch_rows = timing.batch_rows;
-    if (status.ok()) exchange->Encode(*outputs, timing);
-    Finish(*exchange, status);
+    Finish(*exchange, status.ok() ? Answer(*exchange, *outputs, timing) : status);
   };
   servable.Submit(std::move(task), sink_);
 }
@@ -129,9 +172,32 @@ absl::Status PredictionHandler::Prepare(Exchange& exchange, Task* task) const {
   SIGSERVE_RETURN_IF_ERROR(exchange.Decode(exchange.servable->signature()));
   SIGSERVE_RETURN_IF_ERROR(exchange.servable->Check(exchange.inputs.tensors, task));
   exchange.record.rows = task->rows;
+  const Signature& signature = exchange.servable->signature();
+  SIGSERVE_RETURN_IF_ERROR(CheckAnswer(exchange.AnswerBytes(
+      [&](int output) { return ExpectedElements(signature, output, task->rows); })));
   task->arrival = exchange.start;
   task->deadline = exchange.start + exchange.call.time_left;
   task->cancelled = exchange.call.cancelled;
+  return absl::OkStatus();
+}
+
+absl::Status PredictionHandler::CheckAnswer(int64_t bytes) const {
+  if (bytes + kAnswerOverhead <= max_answer_bytes_) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat("the answer would have about ", bytes,
+                                                   " bytes; the limit is ", max_answer_bytes_,
+                                                   ": send fewer rows, or ask for less of each"));
+}
+
+absl::Status PredictionHandler::Answer(Exchange& exchange, const TaskOutputs& outputs,
+                                       const TaskTiming& timing) {
+  SIGSERVE_RETURN_IF_ERROR(CheckAnswer(
+      exchange.AnswerBytes([&](int output) { return outputs.output(output).elements(); })));
+  try {
+    exchange.Encode(outputs, timing);
+  } catch (const std::exception& error) {  // out of memory: one request must not end the process
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the answer could not be built: ", error.what()));
+  }
   return absl::OkStatus();
 }
 

@@ -34,9 +34,14 @@ class PredictionHandler {
  public:
   using Done = std::function<void(const absl::Status& status)>;
 
-  /// `sink`: where tasks go. All must outlive it and every call.
+  /// Protobuf's own bound on a message.
+  static constexpr int64_t kLargestAnswer = (int64_t{1} << 31) - 1;
+
+  /// `sink`: where tasks go. All must outlive it and every call. A request whose answer would have
+  /// more than `max_answer_bytes` is RESOURCE_EXHAUSTED, before it is computed where the model's
+  /// signature tells.
   PredictionHandler(ModelRegistry* registry, RequestRecorder* recorder, const Clock* clock,
-                    TaskSink* sink);
+                    TaskSink* sink, int64_t max_answer_bytes = kLargestAnswer);
 
   void Predict(const v1::PredictRequest& request, CallContext call, v1::PredictResponse* response,
                Done done);
@@ -51,12 +56,15 @@ class PredictionHandler {
   void Run(std::shared_ptr<Exchange> exchange);
   /// Fills the task but for its `done`.
   absl::Status Prepare(Exchange& exchange, Task* task) const;
+  absl::Status CheckAnswer(int64_t bytes) const;
+  absl::Status Answer(Exchange& exchange, const TaskOutputs& outputs, const TaskTiming& timing);
   void Finish(Exchange& exchange, const absl::Status& status);
 
   ModelRegistry* const registry_;
   RequestRecorder* const recorder_;
   const Clock* const clock_;
   TaskSink* const sink_;
+  const int64_t max_answer_bytes_;
 };
 
 }  // namespace sigserve

@@ -21,6 +21,7 @@ class FakeRegistry final : public ModelRegistry {
   explicit FakeRegistry(ServableHandle servable) : servable_(std::move(servable)) {}
   absl::Status ReloadAll() override { return absl::OkStatus(); }
   absl::Status Reload(absl::string_view) override { return absl::OkStatus(); }
+  bool UnloadedByHand(absl::string_view) const override { return false; }
   absl::Status Unload(absl::string_view) override { return absl::OkStatus(); }
   absl::StatusOr<ServableHandle> Find(const ModelQuery& query) const override {
     if (query.model == "m") return servable_;
@@ -89,6 +90,19 @@ class PredictionHandlerTest : public testing::Test {
   PredictionHandler handler_;
   v1::PredictResponse response_;
 };
+
+TEST_F(PredictionHandlerTest, AnAnswerOverTheLimitIsRefusedAndRecordedSo) {
+  servable_->outputs.outputs[0] = Tensor(DType::kFloat32, Shape{1, 5000});
+  PredictionHandler small(&registry_, &statistics_, &clock_, nullptr, 20'000);
+  absl::Status result;
+  small.Predict(Ask("m"), {.method = "Predict"}, &response_,
+                [&](const absl::Status& status) { result = status; });
+  EXPECT_THAT(result, StatusIs(absl::StatusCode::kResourceExhausted,
+                               testing::HasSubstr("20000 bytes; the limit is 20000")));
+  EXPECT_EQ(response_.outputs_size(), 0);
+  ASSERT_EQ(recorder_.kept.size(), 1U);
+  EXPECT_EQ(recorder_.kept[0].code, absl::StatusCode::kResourceExhausted);
+}
 
 TEST_F(PredictionHandlerTest, AnAnswerAndItsRecord) {
   EXPECT_OK(Predict(Ask("m")));

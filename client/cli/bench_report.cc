@@ -41,7 +41,7 @@ Grid BenchGrid(const std::vector<BenchPoint>& points) {
             .rows = {}};
   for (const BenchPoint& point : points) {
     const BenchFigures& f = point.figures;
-    const auto micros = [](double us) { return absl::StrFormat(us < 100 ? "%.1f" : "%.0f", us); };
+    const auto micros = [](double us) { return absl::StrFormat("%.*f", us < 100 ? 1 : 0, us); };
     grid.rows.push_back(
         {point.target, LoadText(point), absl::StrFormat("%.0f", f.ok_per_second),
          absl::StrFormat("%.0f", f.ok_per_second * static_cast<double>(point.rows_per_call)),

@@ -1,10 +1,10 @@
 #include "client/load/load_run.h"
 
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <ctime>
 #include <memory>
 #include <vector>
 

@@ -84,6 +84,16 @@ absl::StatusOr<std::string> PosixFileSystem::ReadFile(const std::string& path, i
   return contents;
 }
 
+absl::StatusOr<FileStamp> PosixFileSystem::Stat(const std::string& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) return SystemError("cannot stat", path, errno);
+  constexpr int64_t kNanosecondsPerSecond = 1'000'000'000;
+  return FileStamp{
+      .bytes = info.st_size,
+      .modified_ns = info.st_mtim.tv_sec * kNanosecondsPerSecond + info.st_mtim.tv_nsec,
+      .inode = info.st_ino};
+}
+
 absl::Status PosixFileSystem::WriteFile(const std::string& path, absl::string_view contents) {
   FileDescriptor fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!fd.ok()) return SystemError("cannot create", path, errno);

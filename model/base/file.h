@@ -20,6 +20,15 @@ struct DirectoryEntry {
   bool is_regular_file = false;
 };
 
+/// What tells one state of a file from another without reading it.
+struct FileStamp {
+  int64_t bytes = 0;
+  int64_t modified_ns = 0;  // since the epoch
+  uint64_t inode = 0;       // another one once the file was replaced by a rename
+
+  friend bool operator==(const FileStamp&, const FileStamp&) = default;
+};
+
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -27,6 +36,8 @@ class FileSystem {
   /// The whole file. Refuses anything but a regular file, and files over `max_bytes` before reading
   /// them.
   virtual absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes) = 0;
+  /// Follows symbolic links, as ReadFile does.
+  virtual absl::StatusOr<FileStamp> Stat(const std::string& path) = 0;
   /// Creates or replaces a file and syncs its contents to disk. Not atomic: write beside, then
   /// Rename.
   virtual absl::Status WriteFile(const std::string& path, absl::string_view contents) = 0;
@@ -46,6 +57,7 @@ class FileSystem {
 class PosixFileSystem final : public FileSystem {
  public:
   absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes) override;
+  absl::StatusOr<FileStamp> Stat(const std::string& path) override;
   absl::Status WriteFile(const std::string& path, absl::string_view contents) override;
   absl::Status Rename(const std::string& from, const std::string& to) override;
   absl::Status MakeDirectories(const std::string& path) override;

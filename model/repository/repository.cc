@@ -128,8 +128,18 @@ void Repository::SawVersion(absl::string_view model, int64_t version) const {
   highest = std::max(highest, version);
 }
 
+// A root that is not there (a mount that went away) must not read as "no such model".
+absl::StatusOr<std::vector<DirectoryEntry>> Repository::ListRoot() const {
+  absl::StatusOr<std::vector<DirectoryEntry>> entries = files_->List(root_);
+  if (absl::IsNotFound(entries.status())) {
+    return absl::UnavailableError(
+        absl::StrCat("the model repository is not there: ", entries.status().message()));
+  }
+  return entries;
+}
+
 absl::StatusOr<std::vector<ModelEntry>> Repository::Scan() const {
-  SIGSERVE_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files_->List(root_));
+  SIGSERVE_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, ListRoot());
   std::vector<ModelEntry> models;
   for (const DirectoryEntry& entry : entries) {
     if (entry.name.empty() || entry.name[0] == '.' || entry.is_regular_file) continue;
@@ -143,8 +153,11 @@ absl::StatusOr<std::vector<ModelEntry>> Repository::Scan() const {
     absl::StatusOr<ModelEntry> model = ScanListed(entry.name);
     if (absl::IsNotFound(model.status())) continue;  // removed meanwhile
     if (!model.ok()) {
-      // One unreadable directory must not hide the other models.
-      LogOnce(absl::StrCat("skipped model ", Quoted(entry.name), ": ", model.status().message()));
+      // One unreadable directory must not hide the other models, nor pass for a removed one.
+      ModelEntry unreadable;
+      unreadable.name = entry.name;
+      unreadable.problem = model.status();
+      models.push_back(std::move(unreadable));
       continue;
     }
     models.push_back(*std::move(model));
@@ -163,7 +176,7 @@ absl::StatusOr<ModelEntry> Repository::ScanModel(absl::string_view model) const 
 }
 
 absl::StatusOr<bool> Repository::IsModelDirectory(absl::string_view model) const {
-  SIGSERVE_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files_->List(root_));
+  SIGSERVE_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, ListRoot());
   return std::any_of(entries.begin(), entries.end(), [model](const DirectoryEntry& entry) {
     return entry.is_directory && entry.name == model;
   });
@@ -320,7 +333,9 @@ absl::Status Repository::RemoveLeftovers() {
   absl::MutexLock lock(&mutex_);
   SIGSERVE_ASSIGN_OR_RETURN(const std::vector<ModelEntry> models, Scan());
   std::vector<std::string> directories = {root_};
-  for (const ModelEntry& model : models) directories.push_back(ModelDirectory(model.name));
+  for (const ModelEntry& model : models) {
+    if (model.problem.ok()) directories.push_back(ModelDirectory(model.name));
+  }
   for (const std::string& directory : directories) {
     SIGSERVE_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files_->List(directory));
     for (const DirectoryEntry& entry : entries) {

@@ -33,6 +33,8 @@ struct ModelEntry {
   bool has_config = false;        // config.pbtxt is there
   // Entries that look like a version and are none, with the reason: "'01': leading zero".
   std::vector<std::string> ignored;
+  // Not OK: the directory is there but cannot be listed, and nothing above is known of it.
+  absl::Status problem = absl::OkStatus();
 };
 
 /// One file of a version to publish.
@@ -51,10 +53,12 @@ class Repository {
 
   const std::string& root() const { return root_; }
 
-  /// Every model, sorted by name. Directories whose name is no model name are skipped with a log
-  /// line; that and every ignored entry is logged once.
+  /// Every model, sorted by name, those that cannot be listed with their `problem`. UNAVAILABLE
+  /// when the root itself is missing: that says nothing of the models. Directories whose name is no
+  /// model name are skipped with a log line; that and every ignored entry is logged once.
   absl::StatusOr<std::vector<ModelEntry>> Scan() const;
-  /// NOT_FOUND when there is no such directory; INVALID_ARGUMENT for a bad name.
+  /// NOT_FOUND when there is no such directory, though there is a root (UNAVAILABLE without);
+  /// INVALID_ARGUMENT for a bad name.
   absl::StatusOr<ModelEntry> ScanModel(absl::string_view model) const;
 
   std::string ModelDirectory(absl::string_view model) const;
@@ -80,6 +84,7 @@ class Repository {
   struct Staged;  // what a Publish has put on disk so far
 
   absl::StatusOr<ModelEntry> ScanListed(absl::string_view model) const;
+  absl::StatusOr<std::vector<DirectoryEntry>> ListRoot() const;
   absl::StatusOr<bool> IsModelDirectory(absl::string_view model) const;
   absl::StatusOr<int64_t> NextVersion(absl::string_view model) const
       ABSL_LOCKS_EXCLUDED(seen_mutex_);

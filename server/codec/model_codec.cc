@@ -7,6 +7,9 @@
 namespace sigserve {
 namespace {
 
+// Triton's word for an ONNX file, by which its clients know one.
+constexpr char kPlatform[] = "onnxruntime_onnx";
+
 v1::DataType EncodeDType(DType dtype) {
   switch (dtype) {
     case DType::kFloat32:
@@ -107,6 +110,7 @@ void EncodeModel(const Servable& servable, v1::GetModelResponse* response) {
   response->set_name(servable.name());
   response->set_version(servable.version());
   response->set_batchable(signature.batchable);
+  response->set_max_batch_size(servable.max_batch_size());
   for (const InputSignature& input : signature.inputs) EncodeSpec(input, response->add_inputs());
   for (size_t i = 0; i < signature.outputs.size(); ++i) {
     const OutputSignature& output = signature.outputs[i];
@@ -141,7 +145,7 @@ absl::StatusOr<ModelQuery> DecodeQuery(absl::string_view model, absl::string_vie
 
 void EncodeMetadata(const Servable& servable, inference::ModelMetadataResponse* metadata) {
   metadata->set_name(servable.name());
-  metadata->set_platform("sigserve");
+  metadata->set_platform(kPlatform);
   for (const InputSignature& input : servable.signature().inputs) {
     EncodeTensorMetadata(input, metadata->add_inputs());
   }
@@ -153,10 +157,10 @@ void EncodeMetadata(const Servable& servable, inference::ModelMetadataResponse* 
 void EncodeConfig(const Servable& servable, inference::ModelConfig* config) {
   const Signature& signature = servable.signature();
   config->set_name(servable.name());
-  config->set_platform("onnxruntime_onnx");  // Triton's word for an ONNX file
+  config->set_platform(kPlatform);
   config->set_backend("sigserve");
-  config->set_default_model_filename("model.onnx");
-  config->set_max_batch_size(signature.batchable ? kReportedMaxBatchSize : 0);
+  config->set_default_model_filename(servable.model_filename());
+  config->set_max_batch_size(static_cast<int32_t>(servable.max_batch_size()));
   for (const InputSignature& input : signature.inputs) {
     EncodeConfigTensor(input, signature.batchable, config->add_input());
   }
@@ -176,7 +180,7 @@ void EncodeConfig(const Servable& servable, inference::ModelConfig* config) {
 void EncodeIndex(const VersionStatus& status,
                  inference::RepositoryIndexResponse::ModelIndex* index) {
   index->set_name(status.model);
-  index->set_version(absl::StrCat(status.version));
+  if (status.version > 0) index->set_version(absl::StrCat(status.version));
   index->set_reason(status.reason);
   switch (status.state) {
     case VersionState::kLoading:

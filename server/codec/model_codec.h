@@ -13,10 +13,6 @@
 
 namespace sigserve {
 
-/// The most rows that ModelConfig's max_batch_size promises for a batchable model; clients size
-/// buffers by it. Requests may hold more, up to the message limit.
-inline constexpr int32_t kReportedMaxBatchSize = 65536;
-
 void EncodeVersion(const VersionStatus& status, v1::ModelVersion* version);
 /// The signature, labels and thresholds; the caller adds the versions.
 void EncodeModel(const Servable& servable, v1::GetModelResponse* response);
@@ -29,7 +25,7 @@ absl::StatusOr<ModelQuery> DecodeQuery(absl::string_view model, absl::string_vie
 void EncodeMetadata(const Servable& servable, inference::ModelMetadataResponse* metadata);
 /// As Triton would: dims without the batch when the model is batchable.
 void EncodeConfig(const Servable& servable, inference::ModelConfig* config);
-/// READY, LOADING or UNAVAILABLE with its reason.
+/// READY, LOADING or UNAVAILABLE with its reason; version "" for a model without versions.
 void EncodeIndex(const VersionStatus& status,
                  inference::RepositoryIndexResponse::ModelIndex* index);
 

@@ -56,6 +56,9 @@ struct ModelOptions {
   std::map<std::string, int64_t> version_labels;
   /// Fields that were given and change nothing here; worth a log line.
   std::vector<std::string> unused_fields;
+  /// Of the texts all this was read from (config.pbtxt, label files), set by whoever read them;
+  /// differs when one has changed.
+  size_t source_hash = 0;
 };
 
 /// Parses config.pbtxt. INVALID_ARGUMENT names the unknown or bad field with its line, and a field

@@ -5,11 +5,12 @@
 #include <utility>
 #include <vector>
 
+#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "model/base/status_macros.h"
-#include "model/formats/onnx/onnx_reader.h"
+#include "model/formats/load_model.h"
 #include "model/graph/graph.h"
 #include "model/graph/passes/append_sigmoid.h"
 #include "model/runtime/executable.h"
@@ -40,19 +41,31 @@ absl::StatusOr<ModelOptions> ModelLoader::LoadOptions(const ModelEntry& entry) c
       const std::string text,
       files_->ReadFile(absl::StrCat(directory, "/", Repository::kConfigFile), kMaxConfigBytes));
   SIGSERVE_ASSIGN_OR_RETURN(ModelOptions options, ParseModelConfig(text, entry.name));
+  options.source_hash = absl::HashOf(text);
   for (OutputOptions& output : options.output_options) {
     if (output.label_filename.empty()) continue;
     const std::string path = absl::StrCat(directory, "/", output.label_filename);
     SIGSERVE_ASSIGN_OR_RETURN(const std::string labels, files_->ReadFile(path, kMaxLabelBytes));
     SIGSERVE_ASSIGN_OR_RETURN(output.labels, ParseLabels(labels, path));
+    options.source_hash = absl::HashOf(options.source_hash, labels);
   }
   return options;
 }
 
-// The file's bytes are gone when this returns: a graph holds what it needs.
-absl::StatusOr<Graph> ModelLoader::ReadGraph(const std::string& path) const {
-  SIGSERVE_ASSIGN_OR_RETURN(const std::string bytes, files_->ReadFile(path, kMaxModelBytes));
-  return ReadOnnx(bytes);
+absl::StatusOr<std::string> ModelLoader::Fingerprint(absl::string_view model, int64_t version,
+                                                     const ModelOptions& options) const {
+  const std::string directory = repository_->VersionDirectory(model, version);
+  SIGSERVE_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files_->List(directory));
+  std::string fingerprint = absl::StrCat(options.source_hash);
+  for (const DirectoryEntry& entry : entries) {
+    if (entry.is_directory || entry.name.empty() || entry.name[0] == '.') continue;
+    const absl::StatusOr<FileStamp> file = files_->Stat(absl::StrCat(directory, "/", entry.name));
+    if (absl::IsNotFound(file.status())) continue;  // a link to nothing
+    if (!file.ok()) return file.status();
+    absl::StrAppend(&fingerprint, "\n", entry.name, " ", file->bytes, " ", file->modified_ns, " ",
+                    file->inode);
+  }
+  return fingerprint;
 }
 
 absl::StatusOr<ServableHandle> ModelLoader::LoadVersion(absl::string_view model, int64_t version,
@@ -60,8 +73,10 @@ absl::StatusOr<ServableHandle> ModelLoader::LoadVersion(absl::string_view model,
   const std::string path =
       absl::StrCat(repository_->VersionDirectory(model, version), "/", options.model_filename);
   try {
-    absl::StatusOr<Graph> graph = ReadGraph(path);
-    if (graph.ok() && options.outputs_are_logits) graph = AppendSigmoid(*graph);
+    absl::StatusOr<Graph> graph =
+        LoadModel(files_, repository_->VersionDirectory(model, version), options.model_filename);
+    if (!graph.ok()) return graph.status();
+    if (options.outputs_are_logits) graph = AppendSigmoid(*graph);
     if (!graph.ok()) return Annotate(graph.status(), path);
     absl::StatusOr<std::shared_ptr<const Executable>> executable = Executable::Compile(*graph);
     if (!executable.ok()) return Annotate(executable.status(), path);

@@ -9,7 +9,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "model/base/file.h"
-#include "model/graph/graph.h"
 #include "model/repository/repository.h"
 #include "server/config/model_options.h"
 #include "server/registry/servable.h"
@@ -20,8 +19,6 @@ class ModelLoader {
  public:
   static constexpr int64_t kMaxConfigBytes = int64_t{1} << 20;
   static constexpr int64_t kMaxLabelBytes = int64_t{16} << 20;
-  /// A protobuf message can have no more.
-  static constexpr int64_t kMaxModelBytes = (int64_t{1} << 31) - 1;
 
   /// All must outlive the loader.
   ModelLoader(const Repository* repository, FileSystem* files)
@@ -30,13 +27,17 @@ class ModelLoader {
   /// The model's options: defaults without a config.pbtxt; labels read from their files.
   absl::StatusOr<ModelOptions> LoadOptions(const ModelEntry& entry) const;
 
+  /// What a version would be loaded from now: equal while the config, the label files and the files
+  /// in its directory are the same (by size, time and inode). UNAVAILABLE and the like when that
+  /// cannot be told.
+  absl::StatusOr<std::string> Fingerprint(absl::string_view model, int64_t version,
+                                          const ModelOptions& options) const;
+
   /// One version, compiled. Whatever is wrong with its files is an error that names the file.
   absl::StatusOr<ServableHandle> LoadVersion(absl::string_view model, int64_t version,
                                              const ModelOptions& options) const;
 
  private:
-  absl::StatusOr<Graph> ReadGraph(const std::string& path) const;
-
   const Repository* const repository_;
   FileSystem* const files_;
 };

@@ -18,12 +18,14 @@
 namespace sigserve {
 namespace {
 
-// One version as listed: loading, ready (then it has a servable) or failed (then an error).
+// One version as listed: loading, ready (then it has a servable; an error says why a newer state
+// of its files does not serve) or failed (then an error).
 struct Version {
   int64_t number = 0;
   VersionState state = VersionState::kLoading;
   absl::Status error = absl::OkStatus();
   ServableHandle servable = nullptr;
+  std::string source = "";  // ModelLoader::Fingerprint of what it was loaded from
 
   std::string reason() const { return std::string(error.message()); }
 };
@@ -33,6 +35,8 @@ struct Model {
   std::vector<Version> versions;  // newest first
   std::map<std::string, int64_t> labels;
   std::vector<std::string> ignored;  // what looked like a version but is none, with the reason
+  absl::Status problem;              // of its directory or config.pbtxt
+  bool unloaded_by_hand = false;
 };
 using ModelPtr = std::shared_ptr<const Model>;
 
@@ -89,6 +93,13 @@ absl::Status NotReady(absl::string_view model, const Version& version) {
       version.state == VersionState::kLoading ? "it is being loaded" : version.reason()));
 }
 
+std::string WhyNoVersions(const Model& model) {
+  if (!model.problem.ok()) return std::string(model.problem.message());
+  return absl::StrCat(
+      "it has no versions in the repository",
+      model.ignored.empty() ? "" : absl::StrCat("; ignored there: ", ListOf(model.ignored)));
+}
+
 absl::StatusOr<ServableHandle> Select(const ModelQuery& query, const Model& model) {
   std::optional<int64_t> wanted = query.version;
   if (!query.label.empty()) {
@@ -118,9 +129,8 @@ absl::StatusOr<ServableHandle> Select(const ModelQuery& query, const Model& mode
   const Version* newest = NewestReady(model);
   if (newest != nullptr) return newest->servable;
   if (model.versions.empty()) {
-    return absl::UnavailableError(absl::StrCat(
-        "model '", query.model, "' has no versions in the repository",
-        model.ignored.empty() ? "" : absl::StrCat("; ignored there: ", ListOf(model.ignored))));
+    return absl::UnavailableError(
+        absl::StrCat("model '", query.model, "' is not ready: ", WhyNoVersions(model)));
   }
   return NotReady(query.model, model.versions.front());
 }
@@ -154,7 +164,13 @@ void LogIfNew(absl::string_view name, const Version& failed, const Model& before
   const Version* known = FindVersion(before, failed.number);
   if (known != nullptr && known->error == failed.error) return;
   SIGSERVE_LOG(kError, "model '", name, "' version ", failed.number,
-               " is not ready: ", failed.reason());
+               failed.state == VersionState::kReady ? ": " : " is not ready: ", failed.reason());
+}
+
+void LogIfNew(absl::string_view name, const absl::Status& problem, const Model& before) {
+  if (problem.ok() || problem == before.problem) return;
+  SIGSERVE_LOG(kError, "model '", name, "': ", problem.message(),
+               NewestReady(before) == nullptr ? "" : "; what served goes on");
 }
 
 class RegistryImpl : public ModelRegistry {
@@ -173,6 +189,10 @@ class RegistryImpl : public ModelRegistry {
     for (const ModelEntry& entry : entries) {
       gone.erase(entry.name);
       if (unloaded_.count(entry.name) > 0) continue;
+      if (!entry.problem.ok()) {
+        KeepWithProblem(entry.name, entry.problem);
+        continue;
+      }
       // What fails is listed with its reason; the others go on.
       BringInLine(entry).IgnoreError();
     }
@@ -188,6 +208,7 @@ class RegistryImpl : public ModelRegistry {
         Remove(std::string(model));
         return UnknownModel(model);
       }
+      if (Get(model) != nullptr) KeepWithProblem(std::string(model), entry.status());
       return entry.status();
     }
     unloaded_.erase(entry->name);
@@ -202,10 +223,16 @@ class RegistryImpl : public ModelRegistry {
     for (Version& version : next->versions) {
       version = Failed(version.number, absl::UnavailableError("unloaded"));
     }
+    next->unloaded_by_hand = true;
     unloaded_.insert(std::string(model));
     SIGSERVE_LOG(kInfo, "model '", model, "' unloaded");
     Replace(std::string(model), std::move(next));
     return absl::OkStatus();
+  }
+
+  bool UnloadedByHand(absl::string_view model) const override ABSL_LOCKS_EXCLUDED(mutex_) {
+    const ModelPtr known = Get(model);
+    return known != nullptr && known->unloaded_by_hand;
   }
 
   absl::StatusOr<ServableHandle> Find(const ModelQuery& query) const override
@@ -235,7 +262,12 @@ class RegistryImpl : public ModelRegistry {
     const ModelPtr model = Get(name);
     if (model == nullptr) return versions;
     for (const Version& version : model->versions) {
-      versions.push_back({std::string(name), version.number, version.state, version.reason()});
+      const bool config = version.state == VersionState::kReady && version.error.ok();
+      versions.push_back({std::string(name), version.number, version.state,
+                          config ? std::string(model->problem.message()) : version.reason()});
+    }
+    if (versions.empty()) {
+      versions.push_back({std::string(name), 0, VersionState::kFailed, WhyNoVersions(*model)});
     }
     return versions;
   }
@@ -292,10 +324,23 @@ class RegistryImpl : public ModelRegistry {
     Replace(name, nullptr);
   }
 
+  // Its directory cannot be read: whatever serves stays.
+  void KeepWithProblem(const std::string& name, const absl::Status& problem)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(load_mutex_) ABSL_LOCKS_EXCLUDED(mutex_) {
+    const ModelPtr before = Get(name);
+    Model next = before == nullptr ? Model{} : *before;
+    LogIfNew(name, problem, next);
+    next.problem = problem;
+    Replace(name, Finished(std::move(next)));
+  }
+
   // Loads and lets go what the policy asks for. The error of the newest version that failed.
   absl::Status BringInLine(const ModelEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(load_mutex_)
       ABSL_LOCKS_EXCLUDED(mutex_);
   Version Load(absl::string_view model, int64_t number, const ModelOptions& options) const;
+  // A ready version, loaded again if its files have changed; as it is when they do not load.
+  Version Refresh(absl::string_view model, const Version& version,
+                  const ModelOptions& options) const;
 
   Repository* const repository_;
   const Clock* const clock_;
@@ -311,6 +356,9 @@ class RegistryImpl : public ModelRegistry {
 Version RegistryImpl::Load(absl::string_view model, int64_t number,
                            const ModelOptions& options) const {
   const absl::Duration start = clock_->Monotonic();
+  // Taken before the files are read: what changes meanwhile shows as a difference next time.
+  absl::StatusOr<std::string> source = loader_.Fingerprint(model, number, options);
+  if (!source.ok()) return Failed(number, source.status());
   absl::StatusOr<ServableHandle> servable = loader_.LoadVersion(model, number, options);
   if (!servable.ok()) return Failed(number, servable.status());
   for (const std::string& field : options.unused_fields) {
@@ -318,7 +366,22 @@ Version RegistryImpl::Load(absl::string_view model, int64_t number,
   }
   SIGSERVE_LOG(kInfo, "model '", model, "' version ", number, " is ready; loaded in ",
                absl::FormatDuration(clock_->Monotonic() - start));
-  return {.number = number, .state = VersionState::kReady, .servable = *std::move(servable)};
+  return {.number = number,
+          .state = VersionState::kReady,
+          .servable = *std::move(servable),
+          .source = *std::move(source)};
+}
+
+Version RegistryImpl::Refresh(absl::string_view model, const Version& version,
+                              const ModelOptions& options) const {
+  Version kept = version;
+  const absl::StatusOr<std::string> source = loader_.Fingerprint(model, version.number, options);
+  kept.error = source.status();
+  if (!source.ok() || *source == version.source) return kept;
+  Version changed = Load(model, version.number, options);
+  if (changed.state == VersionState::kReady) return changed;
+  kept.error = Annotate(changed.error, "its changed files do not load, what served goes on");
+  return kept;
 }
 
 absl::Status RegistryImpl::BringInLine(const ModelEntry& entry) {
@@ -328,13 +391,19 @@ absl::Status RegistryImpl::BringInLine(const ModelEntry& entry) {
   Model next;
   next.labels = options.ok() ? options->version_labels : current.labels;
   next.ignored = entry.ignored;
+  next.problem = options.status();
+  LogIfNew(entry.name, next.problem, current);
   const VersionPlan plan =
       PlanVersions(entry.versions, ReadyVersions(current),
                    options.ok() ? options->version_policy : VersionPolicy{}, next.labels);
 
+  std::vector<Version> tried;
   for (const Version& version : current.versions) {
-    if (version.state == VersionState::kReady && !Contains(plan.unload, version.number)) {
+    if (version.state != VersionState::kReady || Contains(plan.unload, version.number)) continue;
+    if (!options.ok() || Contains(plan.retire, version.number)) {
       next.versions.push_back(version);
+    } else {
+      tried.push_back(Refresh(entry.name, version, *options));
     }
   }
   if (before == nullptr && !plan.load.empty()) {  // seen as loading meanwhile
@@ -343,7 +412,6 @@ absl::Status RegistryImpl::BringInLine(const ModelEntry& entry) {
     Replace(entry.name, Finished(std::move(loading)));
   }
 
-  std::vector<Version> tried;
   for (const int64_t number : plan.missing) {
     tried.push_back(
         Failed(number, absl::NotFoundError(absl::StrCat("config.pbtxt asks for version ", number,
@@ -356,7 +424,7 @@ absl::Status RegistryImpl::BringInLine(const ModelEntry& entry) {
   absl::Status error = options.status();
   int64_t newest_failed = 0;
   for (const Version& version : tried) {
-    if (version.state == VersionState::kReady) continue;
+    if (version.error.ok()) continue;
     LogIfNew(entry.name, version, current);
     if (version.number < newest_failed) continue;
     newest_failed = version.number;

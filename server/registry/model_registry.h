@@ -27,7 +27,9 @@ struct VersionStatus {
   std::string model;
   int64_t version = 0;
   VersionState state = VersionState::kLoading;
-  std::string reason;  // why it failed
+  // Why it failed; of a ready one, why it is not what the repository has now (a broken
+  // config.pbtxt, changed files that do not load).
+  std::string reason;
 };
 
 /// Which version of which model: a number, a label, or neither (the newest ready one). Labels are
@@ -51,22 +53,26 @@ class ModelRegistry {
   virtual ~ModelRegistry() = default;
 
   /// Scans the repository and brings what is loaded in line with it: new versions that the policy
-  /// asks for are loaded, others are unloaded once their last request is answered. A version that
-  /// fails keeps its reason and harms no other; the versions that served go on. Errors only if the
-  /// repository itself cannot be read.
+  /// asks for are loaded, others are unloaded once their last request is answered, and those whose
+  /// files (model, config.pbtxt, labels) have changed are loaded again. A version that fails keeps
+  /// its reason and harms no other; what served goes on, also while a directory cannot be read.
+  /// Errors only if the repository itself cannot be read.
   virtual absl::Status ReloadAll() = 0;
   /// The same for one model. NOT_FOUND when the repository has no such model; the load error of the
-  /// newest wanted version if it failed.
+  /// newest wanted version if it failed; else what is wrong with the config.
   virtual absl::Status Reload(absl::string_view model) = 0;
   /// Unloads all versions of a model until Reload() of this model: ReloadAll() leaves it alone.
   /// Its versions stay listed as failed with the reason "unloaded". NOT_FOUND when it is not known.
   virtual absl::Status Unload(absl::string_view model) = 0;
+  /// Whether Unload() took it out and no Reload() has brought it back since.
+  virtual bool UnloadedByHand(absl::string_view model) const = 0;
 
   /// NOT_FOUND (unknown model, version or label: says what exists), UNAVAILABLE (known, but not
   /// ready: says why).
   virtual absl::StatusOr<ServableHandle> Find(const ModelQuery& query) const = 0;
 
-  /// Every known version, by name, newest version first.
+  /// Every known version, by name, newest version first. A model without versions is one entry:
+  /// version 0, failed, with the reason; so with Versions().
   virtual std::vector<VersionStatus> List() const = 0;
   /// Ready and failed versions of one model, newest first; empty when unknown.
   virtual std::vector<VersionStatus> Versions(absl::string_view model) const = 0;

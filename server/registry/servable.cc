@@ -14,10 +14,11 @@ namespace {
 
 class LoadedServable : public Servable {
  public:
-  LoadedServable(std::string name, int64_t version, ServableSettings settings,
-                 const std::shared_ptr<SessionPool>& pool)
+  LoadedServable(std::string name, int64_t version, std::string model_filename,
+                 ServableSettings settings, const std::shared_ptr<SessionPool>& pool)
       : name_(std::move(name)),
         version_(version),
+        model_filename_(std::move(model_filename)),
         settings_(std::move(settings)),
         target_{.model = name_,
                 .run = [pool](absl::Span<const TensorView> inputs) { return pool->Run(inputs); },
@@ -27,6 +28,11 @@ class LoadedServable : public Servable {
   const std::string& name() const override { return name_; }
   int64_t version() const override { return version_; }
   const Signature& signature() const override { return settings_.signature; }
+  int64_t max_batch_size() const override {
+    if (!settings_.signature.batchable) return 0;
+    return settings_.max_batch_size > 0 ? settings_.max_batch_size : kDefaultMaxBatchSize;
+  }
+  const std::string& model_filename() const override { return model_filename_; }
   absl::Span<const std::string> labels(int output) const override {
     return settings_.labels[static_cast<size_t>(output)];
   }
@@ -50,6 +56,7 @@ class LoadedServable : public Servable {
  private:
   const std::string name_;
   const int64_t version_;
+  const std::string model_filename_;
   const ServableSettings settings_;
   const BatchTarget target_;
 };
@@ -64,7 +71,7 @@ absl::StatusOr<std::shared_ptr<Servable>> Servable::Create(
   // More sessions than processors cannot be busy at once for long.
   const size_t max_idle = std::max(1U, std::thread::hardware_concurrency());
   return std::make_shared<LoadedServable>(
-      std::move(name), version, std::move(settings),
+      std::move(name), version, options.model_filename, std::move(settings),
       std::make_shared<SessionPool>(std::move(executable), max_idle));
 }
 

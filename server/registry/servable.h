@@ -34,6 +34,13 @@ class Servable {
   virtual const std::string& name() const = 0;
   virtual int64_t version() const = 0;
   virtual const Signature& signature() const = 0;
+  /// What clients may rely on when they size requests: 0 = not batchable; the config's
+  /// max_batch_size, which is enforced; else kDefaultMaxBatchSize, which is not (more rows are fine
+  /// up to the message limit).
+  virtual int64_t max_batch_size() const = 0;
+  static constexpr int64_t kDefaultMaxBatchSize = 65536;
+  /// The config's default_model_filename, else "model.onnx".
+  virtual const std::string& model_filename() const = 0;
   /// Label names of output i's last dimension: the config's, else the model's, else empty.
   virtual absl::Span<const std::string> labels(int output) const = 0;
   /// Thresholds of output i: one for all entries, or one for each; never empty.

@@ -53,6 +53,43 @@ absl::Status Check(JobRequest* request) {
   return absl::OkStatus();
 }
 
+// -1: the model does not say, or any size will do.
+template <typename T>
+int64_t LastDimension(const T& tensor) {
+  return tensor.any_rank || tensor.shape.rank() == 0 ? -1 : tensor.shape[tensor.shape.rank() - 1];
+}
+
+// A served model's callers rely on its signature: a version of another one must not take its place.
+absl::Status CheckFitsServed(const ModelRegistry& registry, const JobRequest& request) {
+  const absl::StatusOr<ServableHandle> served = registry.Find({.model = request.model});
+  if (!served.ok()) return absl::OkStatus();
+  const Signature& signature = (*served)->signature();
+  const auto refuse = [&](absl::string_view has) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "TRAIN_SIGNATURE: model '", request.model, "' version ", (*served)->version(), " serves ",
+        has, "; this job would publish one of ", request.spec.feature_count, " features and ",
+        request.spec.label_count, " labels: train under another name"));
+  };
+  if (signature.inputs.size() != 1 || signature.outputs.size() != 1) {
+    return refuse(absl::StrCat(signature.inputs.size(), " inputs and ", signature.outputs.size(),
+                               " outputs"));
+  }
+  const int64_t features = LastDimension(signature.inputs[0]);
+  const int64_t labels = LastDimension(signature.outputs[0]);
+  if ((features < 0 || features == request.spec.feature_count) &&
+      (labels < 0 || labels == request.spec.label_count)) {
+    return absl::OkStatus();
+  }
+  return refuse(absl::StrCat(features, " features and ", labels, " labels"));
+}
+
+// NOT_FOUND of a directory that went away would read as "no such job".
+absl::Status NotRecorded(const absl::Status& saved) {
+  const absl::StatusCode code =
+      absl::IsResourceExhausted(saved) ? saved.code() : absl::StatusCode::kUnavailable;
+  return absl::Status(code, absl::StrCat("the job cannot be recorded: ", saved.message()));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<JobRunner>> JobRunner::Create(const TrainingOptions& options,
@@ -94,6 +131,7 @@ JobRunner::~JobRunner() { Stop(); }
 
 absl::StatusOr<JobStatus> JobRunner::Submit(JobRequest request, DataBudget::Share share) {
   SIGSERVE_RETURN_IF_ERROR(Check(&request));
+  SIGSERVE_RETURN_IF_ERROR(CheckFitsServed(*parts_.registry, request));
   {
     absl::MutexLock lock(&mutex_);
     if (stopping_) return absl::UnavailableError(kShuttingDown);
@@ -127,7 +165,7 @@ absl::StatusOr<JobStatus> JobRunner::Submit(JobRequest request, DataBudget::Shar
       if (!too_late) queue_.push_back(job);
     }
   }
-  if (!saved.ok()) return Annotate(saved, "the job cannot be recorded");
+  if (!saved.ok()) return NotRecorded(saved);
   if (too_late) {
     End(job, JobState::kCancelled, kShuttingDown);
     return absl::UnavailableError(kShuttingDown);
@@ -226,10 +264,12 @@ void JobRunner::Loop() {
 void JobRunner::Run(const JobPtr& job) {
   const std::vector<std::string> label_names = job->request.label_names;
   absl::StatusOr<Trained> trained = TrainAside(job.get());
-  const absl::Status status =
-      trained.ok() ? Publish(job.get(), *std::move(trained), label_names) : trained.status();
+  const absl::StatusOr<std::string> published =
+      trained.ok() ? Publish(job.get(), *std::move(trained), label_names)
+                   : absl::StatusOr<std::string>(trained.status());
+  const absl::Status& status = published.status();
   if (status.ok()) {
-    End(job, JobState::kSucceeded, "");
+    End(job, JobState::kSucceeded, *published);
   } else if (absl::IsCancelled(status) && job->cancelled) {
     bool stopping = false;
     {
@@ -295,8 +335,8 @@ absl::StatusOr<JobRunner::Trained> JobRunner::Train(Job* job) {
   return Trained{std::move(model_file), std::move(request.spec)};
 }
 
-absl::Status JobRunner::Publish(Job* job, Trained trained,
-                                const std::vector<std::string>& label_names) {
+absl::StatusOr<std::string> JobRunner::Publish(Job* job, Trained trained,
+                                               const std::vector<std::string>& label_names) {
   const JobStatus status = StatusOf(*job);
   const bool new_model = absl::IsNotFound(parts_.repository->ScanModel(status.model).status());
   const NewFile files[] = {
@@ -309,8 +349,23 @@ absl::Status JobRunner::Publish(Job* job, Trained trained,
     absl::MutexLock lock(&mutex_);
     job->status.published_version = version;
   }
-  return Annotate(parts_.registry->Reload(status.model),
-                  absl::StrCat("version ", version, " is published, but does not serve"));
+  // Whoever unloaded it did so on purpose.
+  if (parts_.registry->UnloadedByHand(status.model)) {
+    return absl::StrCat("version ", version, " is published; model '", status.model,
+                        "' was unloaded by hand and stays so until it is loaded");
+  }
+  SIGSERVE_RETURN_IF_ERROR(
+      Annotate(parts_.registry->Reload(status.model),
+               absl::StrCat("version ", version, " is published, but does not serve")));
+  const absl::Status serves =
+      parts_.registry->Find({.model = status.model, .version = version}).status();
+  if (absl::IsNotFound(serves)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "version ", version, " is published, but config.pbtxt's version_policy does not serve it"));
+  }
+  SIGSERVE_RETURN_IF_ERROR(
+      Annotate(serves, absl::StrCat("version ", version, " is published, but does not serve")));
+  return "";
 }
 
 void JobRunner::End(const JobPtr& job, JobState state, absl::string_view message) {

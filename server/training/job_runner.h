@@ -70,9 +70,10 @@ class JobRunner {
   DataBudget* data_budget() { return &budget_; }
 
   /// Checks the request as Trainer::Create would (INVALID_ARGUMENT names the field, or the row and
-  /// column), queues the job and returns its status once it is on disk. RESOURCE_EXHAUSTED when the
-  /// queue is full or the disk is; UNAVAILABLE while stopping. `share`: of data_budget(), given
-  /// back when the job has ended.
+  /// column; FAILED_PRECONDITION when the model serves another signature), queues the job and
+  /// returns its status once it is on disk. RESOURCE_EXHAUSTED when the queue is full or the disk
+  /// is; UNAVAILABLE while stopping, or when the job cannot be put on disk. `share`: of
+  /// data_budget(), given back when the job has ended.
   absl::StatusOr<JobStatus> Submit(JobRequest request, DataBudget::Share share)
       ABSL_LOCKS_EXCLUDED(mutex_);
   /// NOT_FOUND for an unknown id; so with Cancel and Events.
@@ -115,7 +116,9 @@ class JobRunner {
   void Run(const JobPtr& job) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Trained> TrainAside(Job* job) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Trained> Train(Job* job) ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::Status Publish(Job* job, Trained trained, const std::vector<std::string>& label_names)
+  /// What there is to say about a success.
+  absl::StatusOr<std::string> Publish(Job* job, Trained trained,
+                                      const std::vector<std::string>& label_names)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void End(const JobPtr& job, JobState state, absl::string_view message)
       ABSL_LOCKS_EXCLUDED(mutex_);

@@ -25,6 +25,17 @@ void FakeFileSystem::FailAt(int change, absl::Status error, Fault fault) {
   fault_ = fault;
 }
 
+void FakeFileSystem::FailReads(const std::string& path, absl::Status error) {
+  absl::MutexLock lock(&mutex_);
+  unreadable_ = path;
+  read_error_ = std::move(error);
+}
+
+absl::Status FakeFileSystem::ReadError(const std::string& path) const {
+  const bool fails = path == unreadable_ || absl::StartsWith(path, unreadable_ + "/");
+  return fails ? read_error_ : absl::OkStatus();
+}
+
 int FakeFileSystem::changes() const {
   absl::MutexLock lock(&mutex_);
   return changes_;
@@ -46,7 +57,7 @@ std::vector<std::string> FakeFileSystem::Journal() const {
 
 void FakeFileSystem::AddLink(const std::string& path) {
   absl::MutexLock lock(&mutex_);
-  entries_[path] = {Kind::kLink, ""};
+  entries_[path] = {Kind::kLink, "", 0};
 }
 
 absl::Status FakeFileSystem::Change(std::string what) {
@@ -64,6 +75,7 @@ bool FakeFileSystem::IsDirectory(const std::string& path) const {
 
 absl::StatusOr<std::string> FakeFileSystem::ReadFile(const std::string& path, int64_t max_bytes) {
   absl::MutexLock lock(&mutex_);
+  SIGSERVE_RETURN_IF_ERROR(ReadError(path));
   const auto found = entries_.find(path);
   if (found == entries_.end()) return NotFound(path);
   if (found->second.kind != Kind::kFile ||
@@ -73,12 +85,22 @@ absl::StatusOr<std::string> FakeFileSystem::ReadFile(const std::string& path, in
   return found->second.contents;
 }
 
+absl::StatusOr<FileStamp> FakeFileSystem::Stat(const std::string& path) {
+  absl::MutexLock lock(&mutex_);
+  SIGSERVE_RETURN_IF_ERROR(ReadError(path));
+  const auto found = entries_.find(path);
+  if (found == entries_.end()) return NotFound(path);
+  return FileStamp{.bytes = static_cast<int64_t>(found->second.contents.size()),
+                   .modified_ns = found->second.written};
+}
+
 absl::Status FakeFileSystem::WriteFile(const std::string& path, absl::string_view contents) {
   absl::MutexLock lock(&mutex_);
   const absl::Status status = Change("write " + path);
   if (!IsDirectory(ParentOf(path))) return NotFound(path);
   entries_[path] = {Kind::kFile,
-                    std::string(status.ok() ? contents : contents.substr(0, contents.size() / 2))};
+                    std::string(status.ok() ? contents : contents.substr(0, contents.size() / 2)),
+                    static_cast<int64_t>(journal_.size())};
   return status;
 }
 
@@ -125,6 +147,7 @@ absl::Status FakeFileSystem::SyncDirectory(const std::string& path) {
 
 absl::StatusOr<std::vector<DirectoryEntry>> FakeFileSystem::List(const std::string& path) {
   absl::MutexLock lock(&mutex_);
+  SIGSERVE_RETURN_IF_ERROR(ReadError(path));
   if (!IsDirectory(path)) return NotFound(path);
   std::vector<DirectoryEntry> result;
   for (const auto& [entry_path, entry] : entries_) {

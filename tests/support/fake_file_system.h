@@ -22,6 +22,8 @@ class FakeFileSystem final : public FileSystem {
   /// Forgets earlier faults. 0 = none.
   void FailAt(int change, absl::Status error, Fault fault = Fault::kOnce)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  /// From now on this path, and what is below it, can be neither read nor listed; OK ends that.
+  void FailReads(const std::string& path, absl::Status error) ABSL_LOCKS_EXCLUDED(mutex_);
   /// Changes since FailAt, the failed ones included.
   int changes() const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -34,6 +36,7 @@ class FakeFileSystem final : public FileSystem {
   void AddLink(const std::string& path) ABSL_LOCKS_EXCLUDED(mutex_);
 
   absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes) override;
+  absl::StatusOr<FileStamp> Stat(const std::string& path) override;
   absl::Status WriteFile(const std::string& path, absl::string_view contents) override;
   absl::Status Rename(const std::string& from, const std::string& to) override;
   absl::Status MakeDirectories(const std::string& path) override;
@@ -46,13 +49,17 @@ class FakeFileSystem final : public FileSystem {
   struct Entry {
     Kind kind = Kind::kFile;
     std::string contents;
+    int64_t written = 0;  // which change wrote it: its modification time
   };
+  absl::Status ReadError(const std::string& path) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   absl::Status Change(std::string what) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool IsDirectory(const std::string& path) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
 
   mutable absl::Mutex mutex_;
   std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> journal_ ABSL_GUARDED_BY(mutex_);
+  std::string unreadable_ ABSL_GUARDED_BY(mutex_);
+  absl::Status read_error_ ABSL_GUARDED_BY(mutex_);
   int changes_ ABSL_GUARDED_BY(mutex_) = 0;
   int fail_at_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status error_ ABSL_GUARDED_BY(mutex_);

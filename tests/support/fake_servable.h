@@ -35,6 +35,8 @@ class FakeServable final : public Servable {
   const std::string& name() const override { return name_; }
   int64_t version() const override { return version_; }
   const Signature& signature() const override { return signature_; }
+  int64_t max_batch_size() const override { return signature_.batchable ? max_rows : 0; }
+  const std::string& model_filename() const override { return filename; }
   absl::Span<const std::string> labels(int) const override { return label_names; }
   absl::Span<const float> thresholds(int) const override { return threshold_values; }
   absl::Status Check(absl::Span<const NamedTensor> inputs, Task* task) const override {
@@ -55,6 +57,8 @@ class FakeServable final : public Servable {
     task.done(result, result.ok() ? &outputs : nullptr, timing);
   }
 
+  int64_t max_rows = 16;
+  std::string filename = "net.onnx";
   std::vector<std::string> label_names;
   std::vector<float> threshold_values = {0.5F};
   FakeOutputs outputs;

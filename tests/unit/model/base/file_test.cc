@@ -105,6 +105,24 @@ TEST_F(FileTest, RemoveAllFollowsNoLinks) {
   EXPECT_OK(files_.RemoveAll(At("gone")));  // fine if it does not exist
 }
 
+TEST_F(FileTest, StatTellsOneStateOfAFileFromAnother) {
+  ASSERT_OK(files_.WriteFile(At("x"), "12345"));
+  ASSERT_OK_AND_ASSIGN(const FileStamp first, files_.Stat(At("x")));
+  EXPECT_EQ(first.bytes, 5);
+  EXPECT_GT(first.modified_ns, 0);
+  ASSERT_OK_AND_ASSIGN(const FileStamp same, files_.Stat(At("x")));
+  EXPECT_EQ(first, same);
+  ASSERT_OK(files_.WriteFile(At("new"), "54321"));
+  ASSERT_OK(files_.Rename(At("new"), At("x")));
+  ASSERT_OK_AND_ASSIGN(const FileStamp replaced, files_.Stat(At("x")));
+  EXPECT_NE(replaced.inode, first.inode);
+  ASSERT_EQ(symlink(At("x").c_str(), At("link").c_str()), 0);
+  ASSERT_OK_AND_ASSIGN(const FileStamp through, files_.Stat(At("link")));
+  EXPECT_EQ(through, replaced);
+  EXPECT_THAT(files_.Stat(At("gone")).status(),
+              StatusIs(absl::StatusCode::kNotFound, testing::HasSubstr("gone")));
+}
+
 TEST_F(FileTest, MakeDirectoriesAndSync) {
   ASSERT_OK(files_.MakeDirectories(At("a/b/c")));
   EXPECT_OK(files_.MakeDirectories(At("a/b/c")));

@@ -73,6 +73,24 @@ TEST_F(RepositoryTest, EntriesThatAreNoVersionAreIgnoredWithTheReason) {
                   "'2': a file, not a directory", "'3': not a directory (links are not followed)"));
 }
 
+TEST_F(RepositoryTest, ADirectoryThatCannotBeListedIsNotGone) {
+  AddDirectory("/models/a/1");
+  AddDirectory("/models/b/1");
+  files_.FailReads("/models/a", absl::UnavailableError("I/O error"));
+  ASSERT_OK_AND_ASSIGN(const std::vector<ModelEntry> models, repository_.Scan());
+  ASSERT_EQ(models.size(), 2u);
+  EXPECT_THAT(models[0].problem, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("I/O error")));
+  EXPECT_OK(models[1].problem);
+  EXPECT_OK(repository_.RemoveLeftovers());
+}
+
+TEST_F(RepositoryTest, AMissingRootSaysNothingOfItsModels) {
+  EXPECT_OK(files_.RemoveAll("/models"));
+  EXPECT_THAT(repository_.Scan(), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("/models")));
+  EXPECT_THAT(repository_.ScanModel("a"),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("/models")));
+}
+
 TEST_F(RepositoryTest, DirectoriesThatAreNoModelAreSkipped) {
   AddDirectory("/models/good/1");
   AddDirectory("/models/.git/1");

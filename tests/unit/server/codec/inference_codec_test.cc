@@ -199,7 +199,9 @@ TEST(ModelCodecTest, ConfigLeavesTheBatchOutAndMetadataKeepsIt) {
   servable.label_names = {"a", "b"};
   inference::ModelConfig config;
   EncodeConfig(servable, &config);
-  EXPECT_GT(config.max_batch_size(), 0);
+  EXPECT_EQ(config.max_batch_size(), 16);
+  EXPECT_EQ(config.default_model_filename(), "net.onnx");
+  EXPECT_EQ(config.platform(), "onnxruntime_onnx");
   EXPECT_THAT(config.input(0).dims(), ElementsAre(3));
   EXPECT_THAT(config.output(0).dims(), ElementsAre(2));
   EXPECT_EQ(config.input(0).data_type(), inference::TYPE_FP32);
@@ -209,10 +211,12 @@ TEST(ModelCodecTest, ConfigLeavesTheBatchOutAndMetadataKeepsIt) {
   EncodeMetadata(servable, &metadata);
   EXPECT_THAT(metadata.inputs(0).shape(), ElementsAre(-1, 3));
   EXPECT_EQ(metadata.inputs(0).datatype(), "FP32");
+  EXPECT_EQ(metadata.platform(), config.platform());
 
   v1::GetModelResponse model;
   EncodeModel(servable, &model);
   EXPECT_TRUE(model.batchable());
+  EXPECT_EQ(model.max_batch_size(), 16);
   EXPECT_THAT(model.inputs(0).shape(), ElementsAre(-1, 3));
   EXPECT_THAT(model.outputs(0).thresholds(), ElementsAre(0.5F));
   EXPECT_TRUE(model.outputs(0).is_probability());
@@ -227,6 +231,15 @@ TEST(ModelCodecTest, AModelWithoutABatchKeepsAllDimensions) {
   EXPECT_EQ(config.max_batch_size(), 0);
   EXPECT_THAT(config.input(0).dims(), ElementsAre(-1));
   EXPECT_THAT(config.output(0).dims(), ElementsAre(-1, 2));
+}
+
+TEST(ModelCodecTest, AModelWithoutVersionsHasNoVersionInTheIndex) {
+  inference::RepositoryIndexResponse::ModelIndex index;
+  EncodeIndex({.model = "m", .version = 0, .state = VersionState::kFailed, .reason = "none"},
+              &index);
+  EXPECT_EQ(index.version(), "");
+  EXPECT_EQ(index.state(), "UNAVAILABLE");
+  EXPECT_EQ(index.reason(), "none");
 }
 
 }  // namespace

@@ -143,12 +143,57 @@ TEST_F(ModelRegistryTest, ANewVersionTakesOver) {
   EXPECT_EQ(Answer(pinned, 0.5F), 0.5F);
 }
 
-TEST_F(ModelRegistryTest, AFileChangedInPlaceIsNotReadAgain) {
+TEST_F(ModelRegistryTest, ChangedFilesAreLoadedAgain) {
+  PutBytes("a", 1, ModelBytes(1, true));
+  PutConfig("a", R"(output { name: "y" label_filename: "labels.txt" })");
+  EXPECT_OK(files_.WriteFile("/models/a/labels.txt", "bad\ngood\n"));
+  ASSERT_OK(registry_->ReloadAll());
+  ASSERT_OK_AND_ASSIGN(ServableHandle a, registry_->Find({.model = "a"}));
+  // A poll with nothing changed keeps the very same one.
+  ASSERT_OK(registry_->ReloadAll());
+  EXPECT_EQ(*registry_->Find({.model = "a"}), a);
+
+  EXPECT_OK(files_.WriteFile("/models/a/labels.txt", "ill\nwell\n"));
+  ASSERT_OK(registry_->ReloadAll());
+  ASSERT_OK_AND_ASSIGN(a, registry_->Find({.model = "a"}));
+  EXPECT_THAT(a->labels(0), ElementsAre("ill", "well"));
+
+  PutConfig("a", "max_batch_size: 7");
+  ASSERT_OK(registry_->Reload("a"));
+  ASSERT_OK_AND_ASSIGN(a, registry_->Find({.model = "a"}));
+  EXPECT_EQ(a->max_batch_size(), 7);
+
+  PutBytes("a", 1, ModelBytes(3));
+  ASSERT_OK(registry_->Reload("a"));
+  ASSERT_OK_AND_ASSIGN(a, registry_->Find({.model = "a"}));
+  EXPECT_EQ(Answer(a, 0.5F), 1.5F);
+  EXPECT_EQ(a->max_batch_size(), 7);
+}
+
+TEST_F(ModelRegistryTest, WhatMaxBatchSizeSays) {
+  Put("a", 1);
+  ASSERT_OK(registry_->ReloadAll());
+  EXPECT_EQ((*registry_->Find({.model = "a"}))->max_batch_size(), Servable::kDefaultMaxBatchSize);
+  PutConfig("a", "max_batch_size: 0");
+  ASSERT_OK(registry_->ReloadAll());
+  EXPECT_EQ((*registry_->Find({.model = "a"}))->max_batch_size(), 0);
+}
+
+TEST_F(ModelRegistryTest, ChangedFilesThatDoNotLoadLeaveWhatServes) {
   Put("a", 1);
   ASSERT_OK(registry_->ReloadAll());
   PutBytes("a", 1, "garbage");
   ASSERT_OK(registry_->ReloadAll());
   EXPECT_THAT(Listed(), ElementsAre("a/1 ready"));
+  EXPECT_THAT(registry_->Versions("a")[0].reason,
+              AllOf(HasSubstr("changed files do not load"), HasSubstr("/models/a/1/model.onnx")));
+  EXPECT_THAT(registry_->Reload("a"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("/models/a/1/model.onnx")));
+  EXPECT_EQ(Answer(*registry_->Find({.model = "a"}), 0.5F), 0.5F);
+  // Mended, nothing is left of it.
+  Put("a", 1);
+  ASSERT_OK(registry_->Reload("a"));
+  EXPECT_EQ(registry_->Versions("a")[0].reason, "");
 }
 
 TEST_F(ModelRegistryTest, WhatVanishesIsUnloaded) {
@@ -207,8 +252,10 @@ TEST_F(ModelRegistryTest, UnloadHoldsUntilReloadOfThatModel) {
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("unloaded")));
   ASSERT_OK(registry_->ReloadAll());
   EXPECT_THAT(Listed(), ElementsAre("a/1 failed"));
+  EXPECT_TRUE(registry_->UnloadedByHand("a"));
   ASSERT_OK(registry_->Reload("a"));
   EXPECT_THAT(Listed(), ElementsAre("a/1 ready"));
+  EXPECT_FALSE(registry_->UnloadedByHand("a"));
 }
 
 TEST_F(ModelRegistryTest, FindGoesOnWhileVersionsChange) {
@@ -298,6 +345,9 @@ TEST_F(ModelRegistryTest, ABrokenConfigKeepsWhatServes) {
   Put("a", 1);
   ASSERT_OK(registry_->ReloadAll());
   PutConfig("a", "max_batch: 8");
+  EXPECT_OK(registry_->ReloadAll());
+  EXPECT_THAT(Listed(), ElementsAre("a/1 ready"));
+  EXPECT_THAT(registry_->Versions("a")[0].reason, HasSubstr("max_batch"));
   EXPECT_THAT(registry_->Reload("a"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("max_batch")));
   EXPECT_EQ(*Serving({.model = "a"}), 1);
@@ -352,13 +402,36 @@ TEST_F(ModelRegistryTest, ARepositoryThatCannotBeReadIsAnErrorAndUnloadsNothing)
   Put("a", 1);
   ASSERT_OK(registry_->ReloadAll());
   EXPECT_OK(files_.RemoveAll("/models"));
-  EXPECT_FALSE(registry_->ReloadAll().ok());
+  EXPECT_THAT(registry_->ReloadAll(),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("/models")));
+  EXPECT_THAT(registry_->Reload("a"),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("/models")));
   EXPECT_THAT(Listed(), ElementsAre("a/1 ready"));
+}
+
+TEST_F(ModelRegistryTest, ADirectoryThatCannotBeReadUnloadsNothing) {
+  Put("a", 1);
+  ASSERT_OK(registry_->ReloadAll());
+  Put("b", 1);
+  for (const char* path : {"/models/a", "/models/a/1"}) {
+    files_.FailReads(path, absl::UnavailableError("I/O error"));
+    ASSERT_OK(registry_->ReloadAll());
+    EXPECT_THAT(Listed(), ElementsAre("a/1 ready", "b/1 ready")) << path;
+    EXPECT_THAT(registry_->Versions("a")[0].reason, HasSubstr("I/O error")) << path;
+    EXPECT_THAT(registry_->Reload("a"),
+                StatusIs(absl::StatusCode::kUnavailable, HasSubstr("I/O error")));
+    EXPECT_THAT(Listed(), ElementsAre("a/1 ready", "b/1 ready")) << path;
+  }
+  files_.FailReads("", absl::OkStatus());
+  ASSERT_OK(registry_->ReloadAll());
+  EXPECT_EQ(registry_->Versions("a")[0].reason, "");
 }
 
 TEST_F(ModelRegistryTest, AModelWithoutVersionsSaysSo) {
   EXPECT_OK(files_.MakeDirectories("/models/a/01"));
   ASSERT_OK(registry_->ReloadAll());
+  ASSERT_THAT(Listed(), ElementsAre("a/0 failed"));
+  EXPECT_THAT(registry_->List()[0].reason, HasSubstr("no versions in the repository"));
   EXPECT_THAT(Serving({.model = "a"}),
               StatusIs(absl::StatusCode::kUnavailable,
                        AllOf(HasSubstr("no versions in the repository"), HasSubstr("01"))));

@@ -6,6 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/fake_file_system.h"
+#include "tests/support/fake_servable.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
@@ -16,6 +17,8 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Key;
+using testing_support::FakeServable;
+using testing_support::SigmoidSignature;
 
 /// Runs an epoch when the test lets it: every epoch waits for a permit or a cancellation.
 class Gate {
@@ -84,8 +87,13 @@ class FakeRegistry final : public ModelRegistry {
     return answer_;
   }
   absl::Status Unload(absl::string_view) override { return absl::OkStatus(); }
-  absl::StatusOr<ServableHandle> Find(const ModelQuery&) const override {
-    return absl::NotFoundError("");
+  bool UnloadedByHand(absl::string_view) const override { return unloaded; }
+  // A number asks for what was published; a name alone, for what served before.
+  absl::StatusOr<ServableHandle> Find(const ModelQuery& query) const override {
+    if (query.version.has_value() ? !serves_new : served == nullptr) {
+      return absl::NotFoundError("");
+    }
+    return query.version.has_value() ? std::make_shared<FakeServable>(SigmoidSignature()) : served;
   }
   std::vector<VersionStatus> List() const override { return {}; }
   std::vector<VersionStatus> Versions(absl::string_view) const override { return {}; }
@@ -94,6 +102,11 @@ class FakeRegistry final : public ModelRegistry {
     absl::MutexLock lock(&mutex_);
     answer_ = std::move(status);
   }
+  // Set before a job runs.
+  bool unloaded = false;
+  bool serves_new = true;
+  std::shared_ptr<const FakeServable> served;
+
   std::vector<std::string> reloaded() const {
     absl::MutexLock lock(&mutex_);
     return reloaded_;
@@ -294,6 +307,55 @@ TEST_F(JobRunnerTest, AVersionThatDoesNotLoadIsAFailure) {
   const std::string id = Submit(Request(1));
   EXPECT_THAT(Watch(id).back(),
               HasSubstr("FAILED: version 1 is published, but does not serve: no such operator"));
+}
+
+TEST_F(JobRunnerTest, AVersionThatThePolicyLeavesOutIsAFailure) {
+  registry_.serves_new = false;
+  gate_.Open(1);
+  const std::string id = Submit(Request(1));
+  EXPECT_THAT(Watch(id).back(),
+              HasSubstr("FAILED: version 1 is published, but config.pbtxt's version_policy does "
+                        "not serve it"));
+  EXPECT_EQ(runner_->Get(id)->published_version, 1);
+}
+
+TEST_F(JobRunnerTest, AModelUnloadedByHandStaysSo) {
+  registry_.unloaded = true;
+  gate_.Open(1);
+  EXPECT_THAT(Watch(Submit(Request(1))).back(),
+              HasSubstr("SUCCEEDED: version 1 is published; model 'm' was unloaded by hand"));
+  EXPECT_TRUE(registry_.reloaded().empty());
+}
+
+TEST_F(JobRunnerTest, AServedModelIsNotReplacedByOneOfAnotherSignature) {
+  registry_.served = std::make_shared<FakeServable>(SigmoidSignature());  // 3 features, 2 labels
+  EXPECT_THAT(runner_->Submit(Request(1), {}),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("serves 3 features and 2 labels"),
+                             HasSubstr("publish one of 2 features and 1 labels"))));
+  EXPECT_TRUE(runner_->List().empty());
+  // A size that the model leaves open fits.
+  Signature open = SigmoidSignature();
+  open.inputs[0].shape.set(1, 2);
+  open.outputs[0].shape.set(1, -1);
+  registry_.served = std::make_shared<FakeServable>(open);
+  EXPECT_OK(runner_->Submit(Request(1), {}));
+}
+
+TEST_F(JobRunnerTest, AJobThatCannotBeRecorded) {
+  struct Case {
+    absl::Status disk;
+    absl::StatusCode expected;
+  };
+  for (const Case& c :
+       {Case{absl::NotFoundError("gone"), absl::StatusCode::kUnavailable},
+        Case{absl::PermissionDeniedError("no"), absl::StatusCode::kUnavailable},
+        Case{absl::ResourceExhaustedError("full"), absl::StatusCode::kResourceExhausted}}) {
+    files_.FailAt(1, c.disk);
+    EXPECT_THAT(runner_->Submit(Request(1), {}),
+                StatusIs(c.expected, AllOf(HasSubstr("the job cannot be recorded"),
+                                           HasSubstr(std::string(c.disk.message())))));
+  }
 }
 
 TEST_F(JobRunnerTest, AFullDiskFailsTheJobAndLeavesNothing) {

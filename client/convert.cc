@@ -212,7 +212,8 @@ ModelInfo FromProto(const v1::GetModelResponse& response) {
                  .versions = {},
                  .inputs = {},
                  .outputs = {},
-                 .batchable = response.batchable()};
+                 .batchable = response.batchable(),
+                 .max_batch_size = response.max_batch_size()};
   for (const auto& version : response.versions()) info.versions.push_back(FromProto(version));
   for (const auto& input : response.inputs()) info.inputs.push_back(FromProto(input));
   for (const auto& output : response.outputs()) info.outputs.push_back(FromProto(output));

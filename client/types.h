@@ -90,6 +90,7 @@ struct ModelInfo {
   std::vector<TensorSpec> inputs = {};
   std::vector<TensorSpec> outputs = {};
   bool batchable = false;
+  int64_t max_batch_size = 0;  // rows in one request; 0 = not batchable, or an older server
 };
 
 enum class Health { kUnknown, kServing, kNotServing };

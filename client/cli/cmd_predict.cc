@@ -46,11 +46,13 @@ absl::StatusOr<InputData> Load(const InputFlags& flags, std::istream& in) {
                    in);
 }
 
-int64_t RowsPerRequest(const std::vector<client::Tensor>& tensors, int64_t rows) {
+int64_t RowsPerRequest(const std::vector<client::Tensor>& tensors, int64_t rows,
+                       int64_t max_batch_size) {
   size_t bytes = 0;
   for (const client::Tensor& tensor : tensors) bytes += tensor.data.size();
   const int64_t row_bytes = std::max<int64_t>(1, static_cast<int64_t>(bytes) / rows);
-  return std::clamp<int64_t>(kRequestBytes / row_bytes, 1, kRequestRows);
+  const int64_t most = max_batch_size > 0 ? std::min(max_batch_size, kRequestRows) : kRequestRows;
+  return std::clamp<int64_t>(kRequestBytes / row_bytes, 1, most);
 }
 
 ExitCode Run(Context& context, const Flags& flags) {
@@ -71,7 +73,7 @@ ExitCode Run(Context& context, const Flags& flags) {
   const client::ModelRef version{.name = model->name, .version = model->version};
   PredictionReport report;
   const int64_t rows = SplittableRows(*tensors, *model);
-  const int64_t step = rows == 0 ? 1 : RowsPerRequest(*tensors, rows);
+  const int64_t step = rows == 0 ? 1 : RowsPerRequest(*tensors, rows, model->max_batch_size);
   for (int64_t begin = 0; begin < std::max<int64_t>(rows, 1); begin += step) {
     auto answer =
         rows <= step

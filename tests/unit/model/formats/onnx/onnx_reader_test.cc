@@ -50,6 +50,25 @@ TEST(ReadOnnx, ReadsALogisticRegression) {
   EXPECT_THAT(session.output(0).values<float>(), ElementsAre(0.5F));
 }
 
+TEST(ReadOnnx, ReadsNewerVersionsAndLeavesTheOperatorsToTheTable) {
+  onnx::ModelProto model = LogisticModel();
+  model.set_ir_version(13);
+  model.mutable_opset_import(0)->set_version(22);
+  onnx::OperatorSetIdProto& ml = *model.add_opset_import();
+  ml.set_domain("ai.onnx.ml");
+  ml.set_version(5);
+  ASSERT_OK_AND_ASSIGN(const Graph graph, ReadOnnx(model.SerializeAsString()));
+  EXPECT_OK(Executable::Compile(graph));
+  model.mutable_opset_import(0)->set_version(25);
+  ASSERT_OK_AND_ASSIGN(const Graph newer, ReadOnnx(model.SerializeAsString()));
+  EXPECT_THAT(Executable::Compile(newer),
+              StatusIs(absl::StatusCode::kUnimplemented,
+                       testing::AllOf(HasSubstr("MatMul"), HasSubstr("opset 25"))));
+  model.mutable_opset_import(0)->set_version(26);
+  EXPECT_THAT(ReadOnnx(model.SerializeAsString()),
+              StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("ONNX_VERSION: opset 26")));
+}
+
 TEST(ReadOnnx, ReadsEveryDataField) {
   onnx::ModelProto model = LogisticModel();
   onnx::GraphProto& graph = *model.mutable_graph();
@@ -210,6 +229,14 @@ const Hostile kVersions[] = {
      [](M& m) { m.mutable_opset_import(0)->set_version(-1); },
      kLacking,
      {"ONNX_VERSION: "}},
+    {"domain_of_ours",
+     [](M& m) {
+       auto* opset = m.add_opset_import();
+       opset->set_domain("sigserve");
+       opset->set_version(1);
+     },
+     kLacking,
+     {"ONNX_OP: ", "'sigserve'"}},
     {"domain_twice",
      [](M& m) {
        m.add_opset_import()->set_version(13);

@@ -27,7 +27,7 @@ struct CallContext {
   /// Until the caller's deadline; zero or less = already late.
   absl::Duration time_left = absl::InfiniteDuration();
   /// True once the caller has gone; may be empty. Not asked after `done`.
-  std::function<bool()> cancelled;
+  std::function<bool()> cancelled = {};
 };
 
 class PredictionHandler {

@@ -1,0 +1,69 @@
+// The transport with nothing above it: what a call costs before any model. Answers 32 bytes to
+// Predict and PredictStream, until its standard input ends.
+//
+//   echo_server ADDRESS [SPIN_US [IO_THREADS]]      prints the address it listens on
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/transport/grpc_transport.h"
+
+namespace sigserve {
+namespace {
+
+constexpr size_t kReplyBytes = 32;
+
+class EchoHandler final : public MessageHandler {
+ public:
+  void OnMessage(InboundMessage* message) override { turn_.push_back(message); }
+  void OnDrained() override {
+    for (InboundMessage* message : turn_) {
+      std::memset(message->AllocateReply(kReplyBytes), 1, kReplyBytes);
+      message->Reply(absl::OkStatus());
+    }
+    turn_.clear();
+  }
+
+ private:
+  std::vector<InboundMessage*> turn_;
+};
+
+int Main(int argc, char** argv) {
+  TransportOptions options;
+  options.listener.address = argc > 1 ? argv[1] : "127.0.0.1:0";
+  if (argc > 2) options.loop.spin = absl::Microseconds(std::atoi(argv[2]));
+  if (argc > 3) options.io_threads = std::atoi(argv[3]);
+  const absl::StatusOr<std::unique_ptr<GrpcTransport>> transport = GrpcTransport::Create(
+      options,
+      {{.path = "/sigserve.v1.PredictionService/Predict"},
+       {.path = "/sigserve.v1.PredictionService/PredictStream", .streaming = true}},
+      [](int) { return std::make_unique<EchoHandler>(); });
+  if (!transport.ok()) {
+    std::fprintf(stderr, "echo_server: %s\n", transport.status().ToString().c_str());
+    return EXIT_FAILURE;
+  }
+  grpc::ServerBuilder builder;
+  (*transport)->AddTo(&builder, grpc::InsecureServerCredentials());
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (server == nullptr) return EXIT_FAILURE;
+  (*transport)->Start();
+  std::printf("%s\n", (*transport)->bound_address().c_str());
+  std::fflush(stdout);
+  while (std::getchar() != EOF) {
+  }
+  (*transport)->StopAccepting();
+  server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
+  (*transport)->Stop();
+  return EXIT_SUCCESS;
+}
+
+}  // namespace
+}  // namespace sigserve
+
+int main(int argc, char** argv) { return sigserve::Main(argc, argv); }

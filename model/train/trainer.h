@@ -39,8 +39,8 @@ class Trainer {
   virtual ~Trainer() = default;
 
   /// One pass over the training rows. `cancelled` (may be empty) is asked before every 256
-  /// rows: CANCELLED. A loss or weight that is no longer finite: FAILED_PRECONDITION (TRAIN_DIVERGED),
-  /// and the trainer is of no further use.
+  /// rows: CANCELLED. A loss or weight that is no longer finite: FAILED_PRECONDITION
+  /// (TRAIN_DIVERGED), and the trainer is of no further use.
   virtual absl::StatusOr<EpochReport> RunEpoch(const std::function<bool()>& cancelled) = 0;
 
   virtual int64_t training_rows() const = 0;

@@ -54,6 +54,16 @@ void GrpcTransport::Start() {
 
 void GrpcTransport::StopAccepting() { listener_->Stop(); }
 
+void GrpcTransport::EndStreams(StreamEnd end) {
+  for (const auto& loop : loops_) loop->EndStreams(end);
+}
+
+int64_t GrpcTransport::open_calls() const {
+  int64_t open = 0;
+  for (const auto& loop : loops_) open += loop->open_calls();
+  return open;
+}
+
 void GrpcTransport::Stop() {
   for (const auto& loop : loops_) loop->Stop();
 }

@@ -6,8 +6,8 @@
 //   grpc::ServerBuilder builder;  transport->AddTo(&builder, credentials);
 //   builder.RegisterService(...)... auto server = builder.BuildAndStart();  transport->Start();
 //   ...
-//   transport->StopAccepting();  server->Shutdown(deadline);  transport->Stop();  (then the
-//   server's end, then the transport's)
+//   transport->StopAccepting();  transport->EndStreams(...);  server->Shutdown(deadline);
+//   transport->Stop();  (then the server's end, then the transport's)
 #pragma once
 
 #include <grpcpp/generic/async_generic_service.h>
@@ -47,6 +47,10 @@ class GrpcTransport {
   /// After BuildAndStart().
   void Start();
   void StopAccepting();
+  /// While the server stops: streams end instead of waiting for their clients.
+  void EndStreams(StreamEnd end);
+  /// Calls that have come and are not over.
+  int64_t open_calls() const;
   /// After the server's Shutdown() and before its end: waits until every call is over, ends the
   /// threads.
   void Stop();

@@ -43,6 +43,7 @@
 #include "server/services/statistics.h"
 #include "server/services/training_service.h"
 #include "server/training/job_runner.h"
+#include "server/transport/decompression_limit.h"
 #include "server/transport/graceful_stop.h"
 #include "server/transport/grpc_transport.h"
 
@@ -275,10 +276,17 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
   TrainingServiceImpl training_service(runner.ok() ? absl::StatusOr<JobRunner*>(runner->get())
                                                    : runner.status());
 
+  LimitDecompression(options.listen.max_message_bytes);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   TransportOptions transport_options;
   transport_options.listener.address = options.listen.grpc_address;
+  const ConnectionOptions& connections = options.listen.connections;
+  transport_options.listener.max_connections = static_cast<size_t>(connections.max_connections);
+  transport_options.listener.share_port = connections.share_port;
+  transport_options.max_calls_per_connection = static_cast<int>(connections.max_calls);
+  transport_options.max_connection_age = connections.max_age;
+  transport_options.age_grace = options.listen.drain;
   transport_options.io_threads = CpuCount();
   absl::StatusOr<std::unique_ptr<GrpcTransport>> created =
       GrpcTransport::Create(transport_options, PredictionFrontend::Methods(), [&](int) {

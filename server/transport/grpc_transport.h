@@ -30,6 +30,12 @@ struct TransportOptions {
   ListenerOptions listener;
   int io_threads = 1;
   IoLoopOptions loop;
+  /// Calls and streams open at once on one connection.
+  int max_calls_per_connection = 4096;
+  /// Then a connection is told to go; zero = never.
+  absl::Duration max_connection_age = absl::ZeroDuration();
+  /// How long its calls then may take.
+  absl::Duration age_grace = absl::Seconds(10);
 };
 
 class GrpcTransport {

@@ -36,12 +36,15 @@
 #include "server/metrics/exporter.h"
 #include "server/metrics/http_endpoint.h"
 #include "server/registry/model_registry.h"
+#include "server/services/calls_in_progress.h"
 #include "server/services/inference_service.h"
 #include "server/services/model_service.h"
 #include "server/services/prediction_frontend.h"
 #include "server/services/statistics.h"
 #include "server/services/training_service.h"
 #include "server/training/job_runner.h"
+#include "server/transport/decompression_limit.h"
+#include "server/transport/graceful_stop.h"
 #include "server/transport/grpc_transport.h"
 
 ABSL_FLAG(absl::optional<std::string>, repository, absl::nullopt, "directory of models");
@@ -264,18 +267,26 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
   if (!runner.ok()) SIGSERVE_LOG(kInfo, "no training: ", runner.status().message());
 
   StatisticsRecorder statistics(metrics.get(), &clock);
-  ModelServiceImpl model_service(registry.get());
-  InferenceServiceImpl inference_service(
-      registry.get(), &statistics, {.name = options.server_name, .version = kVersion, .ready = [&] {
-                                      return ready && !draining;
-                                    }});
+  CallsInProgress loads;
+  ModelServiceImpl model_service(registry.get(), &loads);
+  InferenceServiceImpl inference_service(registry.get(), &statistics, &loads,
+                                         {.name = options.server_name,
+                                          .version = kVersion,
+                                          .ready = [&] { return ready && !draining; }});
   TrainingServiceImpl training_service(runner.ok() ? absl::StatusOr<JobRunner*>(runner->get())
                                                    : runner.status());
 
+  LimitDecompression(options.listen.max_message_bytes);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   TransportOptions transport_options;
   transport_options.listener.address = options.listen.grpc_address;
+  const ConnectionOptions& connections = options.listen.connections;
+  transport_options.listener.max_connections = static_cast<size_t>(connections.max_connections);
+  transport_options.listener.share_port = connections.share_port;
+  transport_options.max_calls_per_connection = static_cast<int>(connections.max_calls);
+  transport_options.max_connection_age = connections.max_age;
+  transport_options.age_grace = options.listen.drain;
   transport_options.io_threads = CpuCount();
   absl::StatusOr<std::unique_ptr<GrpcTransport>> created =
       GrpcTransport::Create(transport_options, PredictionFrontend::Methods(), [&](int) {
@@ -311,17 +322,19 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
     signal = signals->Wait();
     signals->Unblock();
   }
-  const auto deadline = absl::ToChronoTime(absl::Now() + options.listen.drain);
   SIGSERVE_LOG(kInfo, strsignal(signal), ": draining for at most ",
                absl::FormatDuration(options.listen.drain));
   draining = true;
   board.Drain();
   // No longer than the drain: a job that is left behind is FAILED at the next start.
+  std::atomic<bool> training = true;
   std::thread training_stop([&] {
     if (runner.ok()) (*runner)->Stop(options.listen.drain);
+    training = false;
   });
-  transport->StopAccepting();
-  server->Shutdown(deadline);
+  StopGracefully(
+      server.get(), transport.get(), [&] { return training || loads.count() > 0; },
+      options.listen.drain);
   training_stop.join();
   SIGSERVE_LOG(kInfo, "stopped");
   // Without destructors: nothing is left to be saved, and the HTTP library's take up to 2 s.

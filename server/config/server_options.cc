@@ -15,6 +15,7 @@ namespace {
 
 constexpr int64_t kMaxPort = 65535;
 constexpr absl::Duration kMaxDrain = absl::Hours(24);
+constexpr absl::string_view kUnix = "unix:";
 
 absl::Status CheckRange(absl::string_view field, int64_t value, int64_t low, int64_t high) {
   if (value >= low && value <= high) return absl::OkStatus();
@@ -22,8 +23,31 @@ absl::Status CheckRange(absl::string_view field, int64_t value, int64_t low, int
       absl::StrCat(field, " is ", value, "; expected ", low, " to ", high));
 }
 
+absl::Status CheckSeconds(absl::string_view field, absl::Duration value, int64_t low) {
+  return CheckRange(field, absl::ToInt64Seconds(value), low, absl::ToInt64Seconds(kMaxDrain));
+}
+
 void SetIfGiven(int64_t value, int64_t* target) {
   if (value != 0) *target = value;
+}
+
+void SetIfGiven(int64_t seconds, absl::Duration* target) {
+  if (seconds != 0) *target = absl::Seconds(seconds);
+}
+
+absl::Status Validate(const ConnectionOptions& options) {
+  SIGSERVE_RETURN_IF_ERROR(
+      CheckRange("connections.max_connections", options.max_connections, 1, 1'000'000));
+  SIGSERVE_RETURN_IF_ERROR(CheckRange("connections.max_calls", options.max_calls, 1, 1'000'000));
+  return CheckSeconds("connections.max_age_seconds", options.max_age, 0);
+}
+
+absl::Status Validate(const TrainingOptions& options) {
+  SIGSERVE_RETURN_IF_ERROR(
+      CheckRange("training.max_queued_jobs", options.max_queued_jobs, 1, 10'000));
+  SIGSERVE_RETURN_IF_ERROR(
+      CheckRange("training.max_data_bytes", options.max_data_bytes, 1, int64_t{1} << 40));
+  return CheckSeconds("training.upload_stall_seconds", options.upload_stall, 1);
 }
 
 }  // namespace
@@ -37,11 +61,17 @@ absl::StatusOr<ServerOptions> ParseServerConfig(absl::string_view text, absl::st
   if (!config.http_address().empty()) options.listen.http_address = config.http_address();
   if (!config.server_name().empty()) options.server_name = config.server_name();
   SetIfGiven(config.max_message_bytes(), &options.listen.max_message_bytes);
-  if (config.drain_seconds() != 0) options.listen.drain = absl::Seconds(config.drain_seconds());
+  SetIfGiven(config.drain_seconds(), &options.listen.drain);
+  const v1::ConnectionConfig& connections = config.connections();
+  SetIfGiven(connections.max_connections(), &options.listen.connections.max_connections);
+  SetIfGiven(connections.max_calls(), &options.listen.connections.max_calls);
+  SetIfGiven(connections.max_age_seconds(), &options.listen.connections.max_age);
+  options.listen.connections.share_port = connections.share_port();
   options.repository_poll = absl::Seconds(config.repository_poll_seconds());
   options.training.disabled = config.training().disabled();
   SetIfGiven(config.training().max_queued_jobs(), &options.training.max_queued_jobs);
   SetIfGiven(config.training().max_data_bytes(), &options.training.max_data_bytes);
+  SetIfGiven(config.training().upload_stall_seconds(), &options.training.upload_stall);
   return options;
 }
 
@@ -89,19 +119,17 @@ absl::Status Validate(const ServerOptions& options) {
     return absl::InvalidArgumentError(
         "repository is empty; expected the directory that holds the models");
   }
-  SIGSERVE_RETURN_IF_ERROR(ParseAddress(options.listen.grpc_address, "grpc_address").status());
+  // The listener checks the path.
+  if (!absl::StartsWith(options.listen.grpc_address, kUnix)) {
+    SIGSERVE_RETURN_IF_ERROR(ParseAddress(options.listen.grpc_address, "grpc_address").status());
+  }
   SIGSERVE_RETURN_IF_ERROR(ParseAddress(options.listen.http_address, "http_address").status());
   SIGSERVE_RETURN_IF_ERROR(CheckRange("max_message_bytes", options.listen.max_message_bytes, 1,
                                       std::numeric_limits<int32_t>::max()));
-  SIGSERVE_RETURN_IF_ERROR(CheckRange("drain_seconds", absl::ToInt64Seconds(options.listen.drain),
-                                      0, absl::ToInt64Seconds(kMaxDrain)));
-  SIGSERVE_RETURN_IF_ERROR(CheckRange("repository_poll_seconds",
-                                      absl::ToInt64Seconds(options.repository_poll), 0,
-                                      absl::ToInt64Seconds(kMaxDrain)));
-  SIGSERVE_RETURN_IF_ERROR(
-      CheckRange("training.max_queued_jobs", options.training.max_queued_jobs, 1, 10'000));
-  return CheckRange("training.max_data_bytes", options.training.max_data_bytes, 1,
-                    int64_t{1} << 40);
+  SIGSERVE_RETURN_IF_ERROR(CheckSeconds("drain_seconds", options.listen.drain, 0));
+  SIGSERVE_RETURN_IF_ERROR(CheckSeconds("repository_poll_seconds", options.repository_poll, 0));
+  SIGSERVE_RETURN_IF_ERROR(Validate(options.listen.connections));
+  return Validate(options.training);
 }
 
 }  // namespace sigserve

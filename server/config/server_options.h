@@ -17,14 +17,26 @@
 
 namespace sigserve {
 
+/// Of gRPC's clients.
+struct ConnectionOptions {
+  int64_t max_connections = 10000;
+  /// On each connection at once.
+  int64_t max_calls = 4096;
+  /// Then it is told to go; zero = never.
+  absl::Duration max_age = absl::ZeroDuration();
+  bool share_port = false;
+};
+
 /// Where and how the server listens. Addresses are HOST:PORT; port 0 = any free one.
 struct ListenOptions {
+  /// Or unix:PATH.
   std::string grpc_address = "0.0.0.0:8001";
   std::string http_address = "0.0.0.0:8002";
   /// Largest request and response.
   int64_t max_message_bytes = int64_t{64} << 20;
   /// How long calls in flight may take to finish after SIGTERM.
   absl::Duration drain = absl::Seconds(10);
+  ConnectionOptions connections;
 };
 
 struct TrainingOptions {
@@ -33,6 +45,8 @@ struct TrainingOptions {
   int64_t max_queued_jobs = 16;
   /// Features and labels of all uploads and unfinished jobs together.
   int64_t max_data_bytes = int64_t{1} << 30;
+  /// How long an upload may bring nothing.
+  absl::Duration upload_stall = absl::Minutes(1);
 };
 
 struct ServerOptions {

@@ -51,11 +51,28 @@ grpc::Status NoSharedMemory() {
           "shared-memory regions are not served: send tensors in the request"};
 }
 
+/// Tools set what they rely on: a value that the setting has anyway is fine. One without a value
+/// asks for the default (Triton), which it has.
+template <typename Wanted, typename Present>
+grpc::Status CheckUnchanged(const Wanted& wanted, const Present& present, const char* why) {
+  for (const auto& [name, value] : wanted) {
+    const auto found = present.find(name);
+    if (found == present.end() ||
+        (value.ByteSizeLong() > 0 &&
+         value.SerializeAsString() != found->second.SerializeAsString())) {
+      return {grpc::StatusCode::UNIMPLEMENTED,
+              absl::StrCat(why, ": setting ", Quote(name), " cannot be changed")};
+    }
+  }
+  return grpc::Status::OK;
+}
+
 }  // namespace
 
 InferenceServiceImpl::InferenceServiceImpl(ModelRegistry* registry,
-                                           const StatisticsRecorder* statistics, ServerInfo info)
-    : registry_(registry), statistics_(statistics), info_(std::move(info)) {}
+                                           const StatisticsRecorder* statistics,
+                                           CallsInProgress* loads, ServerInfo info)
+    : registry_(registry), statistics_(statistics), loads_(loads), info_(std::move(info)) {}
 
 #define SIGSERVE_RPC(rpc)                                                        \
   grpc::Status InferenceServiceImpl::rpc(grpc::ServerContext*,                   \
@@ -154,6 +171,7 @@ SIGSERVE_RPC(RepositoryModelLoad) {
             absl::StrCat("load parameter ", Quote(request->parameters().begin()->first),
                          " is not served: models and their configs come from the repository")};
   }
+  const CallsInProgress::Scope load(loads_);
   const std::string& model = ModelOf(*request);
   response->set_model_name(model);
   const absl::Status status = registry_->Reload(model);
@@ -162,6 +180,7 @@ SIGSERVE_RPC(RepositoryModelLoad) {
 }
 
 SIGSERVE_RPC(RepositoryModelUnload) {
+  const CallsInProgress::Scope unload(loads_);
   const std::string& model = ModelOf(*request);
   response->set_model_name(model);
   const absl::Status status = registry_->Unload(model);
@@ -196,24 +215,19 @@ SIGSERVE_RPC(CudaSharedMemoryUnregister) {
 }
 
 SIGSERVE_RPC(TraceSetting) {
-  if (!request->settings().empty()) {
-    return {grpc::StatusCode::UNIMPLEMENTED, "tracing is not served: its settings cannot change"};
-  }
   (*response->mutable_settings())["trace_level"].add_value("OFF");
-  return grpc::Status::OK;
+  return CheckUnchanged(request->settings(), response->settings(), "tracing is not served");
 }
 
 SIGSERVE_RPC(LogSettings) {
-  if (!request->settings().empty()) {
-    return {grpc::StatusCode::UNIMPLEMENTED, "the log's settings cannot change while it runs"};
-  }
   auto& settings = *response->mutable_settings();
   for (const char* level : {"log_info", "log_warning", "log_error"}) {
     settings[level].set_bool_param(true);
   }
   settings["log_verbose_level"].set_uint32_param(0);
   settings["log_file"].set_string_param("");
-  return grpc::Status::OK;
+  settings["log_format"].set_string_param("default");
+  return CheckUnchanged(request->settings(), response->settings(), "the log's settings are fixed");
 }
 #undef SIGSERVE_RPC
 

@@ -1,7 +1,8 @@
 // The Open Inference Protocol v2 and Triton's extensions of it, but for inference itself, which
 // comes by the transport (prediction_frontend.h). Synchronous, because calls may load models.
 // Shared-memory regions, model upload (RepositoryModelLoad's "config" and "file:" parameters),
-// classification and changes of the trace and log settings are UNIMPLEMENTED and say so.
+// classification and changes of the trace and log settings (to other values than they have) are
+// UNIMPLEMENTED and say so.
 #pragma once
 
 #include <functional>
@@ -9,6 +10,7 @@
 
 #include "inference/grpc_service.grpc.pb.h"
 #include "server/registry/model_registry.h"
+#include "server/services/calls_in_progress.h"
 #include "server/services/statistics.h"
 
 namespace sigserve {
@@ -29,7 +31,7 @@ class InferenceServiceImpl final
  public:
   /// All pointers must outlive it.
   InferenceServiceImpl(ModelRegistry* registry, const StatisticsRecorder* statistics,
-                       ServerInfo info);
+                       CallsInProgress* loads, ServerInfo info);
 
 // grpc::Status Rpc(context, request, response).
 #define SIGSERVE_RPC(rpc)                                                                \
@@ -58,6 +60,7 @@ class InferenceServiceImpl final
  private:
   ModelRegistry* const registry_;
   const StatisticsRecorder* const statistics_;
+  CallsInProgress* const loads_;
   const ServerInfo info_;
 };
 

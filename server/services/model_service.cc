@@ -30,6 +30,7 @@ grpc::Status ModelServiceImpl::GetModel(grpc::ServerContext*, const v1::GetModel
 grpc::Status ModelServiceImpl::ReloadModels(grpc::ServerContext*,
                                             const v1::ReloadModelsRequest* request,
                                             v1::ReloadModelsResponse* response) {
+  const CallsInProgress::Scope load(loads_);
   const std::string& name = request->name();
   const absl::Status status = name.empty() ? registry_->ReloadAll() : registry_->Reload(name);
   if (!status.ok()) return ToGrpc(status);

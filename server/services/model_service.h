@@ -3,14 +3,16 @@
 #pragma once
 
 #include "server/registry/model_registry.h"
+#include "server/services/calls_in_progress.h"
 #include "sigserve/v1/model.grpc.pb.h"
 
 namespace sigserve {
 
 class ModelServiceImpl final : public v1::ModelService::Service {
  public:
-  /// `registry` must outlive it.
-  explicit ModelServiceImpl(ModelRegistry* registry) : registry_(registry) {}
+  /// Both must outlive it.
+  ModelServiceImpl(ModelRegistry* registry, CallsInProgress* loads)
+      : registry_(registry), loads_(loads) {}
 
   grpc::Status ListModels(grpc::ServerContext* context, const v1::ListModelsRequest* request,
                           v1::ListModelsResponse* response) override;
@@ -21,6 +23,7 @@ class ModelServiceImpl final : public v1::ModelService::Service {
 
  private:
   ModelRegistry* const registry_;
+  CallsInProgress* const loads_;
 };
 
 }  // namespace sigserve

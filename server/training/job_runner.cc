@@ -83,6 +83,18 @@ absl::Status CheckFitsServed(const ModelRegistry& registry, const JobRequest& re
   return refuse(absl::StrCat(features, " features and ", labels, " labels"));
 }
 
+// What the work returns; an exception that a library or the allocator threw in it is an error.
+template <typename Work>
+auto NoThrow(const Work& work) -> decltype(work()) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("out of memory");
+  } catch (const std::exception& error) {
+    return absl::InternalError(error.what());
+  }
+}
+
 // NOT_FOUND of a directory that went away would read as "no such job".
 absl::Status NotRecorded(const absl::Status& saved) {
   const absl::StatusCode code =
@@ -265,7 +277,7 @@ void JobRunner::Run(const JobPtr& job) {
   const std::vector<std::string> label_names = job->request.label_names;
   absl::StatusOr<Trained> trained = TrainAside(job.get());
   const absl::StatusOr<std::string> published =
-      trained.ok() ? Publish(job.get(), *std::move(trained), label_names)
+      trained.ok() ? NoThrow([&] { return Publish(job.get(), *std::move(trained), label_names); })
                    : absl::StatusOr<std::string>(trained.status());
   const absl::Status& status = published.status();
   if (status.ok()) {
@@ -289,13 +301,7 @@ absl::StatusOr<JobRunner::Trained> JobRunner::TrainAside(Job* job) {
   try {
     std::thread([&] {
       LowerPriorityOfThisThread();
-      try {
-        result = Train(job);
-      } catch (const std::bad_alloc&) {
-        result = absl::ResourceExhaustedError("out of memory");
-      } catch (const std::exception& error) {
-        result = absl::InternalError(error.what());
-      }
+      result = NoThrow([&] { return Train(job); });
     }).join();
   } catch (const std::exception& error) {
     result = absl::ResourceExhaustedError(absl::StrCat("no thread to train on: ", error.what()));

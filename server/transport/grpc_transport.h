@@ -6,8 +6,8 @@
 //   grpc::ServerBuilder builder;  transport->AddTo(&builder, credentials);
 //   builder.RegisterService(...)... auto server = builder.BuildAndStart();  transport->Start();
 //   ...
-//   transport->StopAccepting();  server->Shutdown(deadline);  transport->Stop();  (then the
-//   server's end, then the transport's)
+//   transport->StopAccepting();  transport->EndStreams(...);  server->Shutdown(deadline);
+//   transport->Stop();  (then the server's end, then the transport's)
 #pragma once
 
 #include <grpcpp/generic/async_generic_service.h>
@@ -30,6 +30,12 @@ struct TransportOptions {
   ListenerOptions listener;
   int io_threads = 1;
   IoLoopOptions loop;
+  /// Calls and streams open at once on one connection.
+  int max_calls_per_connection = 4096;
+  /// Then a connection is told to go; zero = never.
+  absl::Duration max_connection_age = absl::ZeroDuration();
+  /// How long its calls then may take.
+  absl::Duration age_grace = absl::Seconds(10);
 };
 
 class GrpcTransport {
@@ -47,6 +53,10 @@ class GrpcTransport {
   /// After BuildAndStart().
   void Start();
   void StopAccepting();
+  /// While the server stops: streams end instead of waiting for their clients.
+  void EndStreams(StreamEnd end);
+  /// Calls that have come and are not over.
+  int64_t open_calls() const;
   /// After the server's Shutdown() and before its end: waits until every call is over, ends the
   /// threads.
   void Stop();

@@ -86,6 +86,29 @@ void IoLoop::Stop() {
   thread_.join();
 }
 
+void IoLoop::EndStreams(StreamEnd end) {
+  // With the lock: no stream goes while it is spoken to.
+  absl::MutexLock lock(&streams_mutex_);
+  stream_end_ = end;
+  for (StreamCall* stream : streams_) stream->EndLike(end);
+}
+
+int64_t IoLoop::open_calls() const {
+  absl::MutexLock lock(&streams_mutex_);
+  return open_unary_.load(std::memory_order_relaxed) + static_cast<int64_t>(streams_.size());
+}
+
+StreamEnd IoLoop::StreamOpens(StreamCall* stream) {
+  absl::MutexLock lock(&streams_mutex_);
+  streams_.insert(stream);
+  return stream_end_;
+}
+
+void IoLoop::StreamIsOver(StreamCall* stream) {
+  absl::MutexLock lock(&streams_mutex_);
+  streams_.erase(stream);
+}
+
 bool IoLoop::WaitForEvent(void** tag, bool* ok) {
   using Queue = grpc::CompletionQueue;
   if (options_.spin > absl::ZeroDuration() && busy_) {

@@ -11,6 +11,9 @@
 #include <thread>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/synchronization/mutex.h"
 #include "server/transport/connections.h"
 #include "server/transport/message.h"
 #include "server/transport/raw_service.h"
@@ -51,6 +54,15 @@ class MessageBytes {
   std::vector<absl::string_view> views_;
 };
 
+class StreamCall;
+
+/// What becomes of streams while the server stops.
+enum class StreamEnd {
+  kNone,      // they go on as long as they like
+  kWhenIdle,  // each ends once all its messages are answered
+  kNow,       // no more messages are read; those read are answered
+};
+
 struct IoLoopOptions {
   /// How long a turn's thread keeps polling before it sleeps, while calls keep coming; zero =
   /// never.
@@ -69,6 +81,11 @@ class IoLoop {
   /// Waits until every call is over, then ends the thread. After the server has shut down.
   void Stop();
 
+  /// From now on streams, also those that come, end like this. Any thread.
+  void EndStreams(StreamEnd end) ABSL_LOCKS_EXCLUDED(streams_mutex_);
+  /// Unary calls and streams that are not over. Any thread.
+  int64_t open_calls() const ABSL_LOCKS_EXCLUDED(streams_mutex_);
+
   RawService* service() const { return service_; }
   grpc::ServerCompletionQueue* queue() const { return queue_.get(); }
   MessageHandler* handler() const { return handler_.get(); }
@@ -79,10 +96,20 @@ class IoLoop {
   /// Calls, posted ones included: each may still use the queue. Stop() waits for zero.
   void CallBegins() { calls_.fetch_add(1, std::memory_order_relaxed); }
   void CallEnds() { calls_.fetch_sub(1, std::memory_order_release); }
+  /// A unary call came, or is over; I/O thread only, so that counting costs nothing.
+  void UnaryOpens() { CountUnary(1); }
+  void UnaryIsOver() { CountUnary(-1); }
+  /// A stream came, and how it is to end; or it is over. Any thread.
+  StreamEnd StreamOpens(StreamCall* stream) ABSL_LOCKS_EXCLUDED(streams_mutex_);
+  void StreamIsOver(StreamCall* stream) ABSL_LOCKS_EXCLUDED(streams_mutex_);
 
  private:
   void Run();
   bool WaitForEvent(void** tag, bool* ok);
+  void CountUnary(int64_t change) {
+    open_unary_.store(open_unary_.load(std::memory_order_relaxed) + change,
+                      std::memory_order_relaxed);
+  }
   void FlushTurn();
 
   RawService* const service_;
@@ -92,6 +119,10 @@ class IoLoop {
   const IoLoopOptions options_;
   std::vector<Flushable*> to_flush_;
   std::atomic<int64_t> calls_{0};
+  std::atomic<int64_t> open_unary_{0};
+  mutable absl::Mutex streams_mutex_;
+  absl::flat_hash_set<StreamCall*> streams_ ABSL_GUARDED_BY(streams_mutex_);
+  StreamEnd stream_end_ ABSL_GUARDED_BY(streams_mutex_) = StreamEnd::kNone;
   bool busy_ = false;  // the last wait ended before the spin did
   std::thread thread_;
   std::thread::id thread_id_;

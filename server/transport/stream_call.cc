@@ -64,7 +64,10 @@ StreamCall::StreamCall(IoLoop* loop, int method)
   loop_->CallBegins();
 }
 
-StreamCall::~StreamCall() { loop_->CallEnds(); }
+StreamCall::~StreamCall() {
+  loop_->StreamIsOver(this);
+  loop_->CallEnds();
+}
 
 void StreamCall::Post(IoLoop* loop, int method) {
   auto* call = new StreamCall(loop, method);
@@ -79,7 +82,12 @@ void StreamCall::OnArrived(bool ok) {
     return;
   }
   Post(loop_, method_);
+  EndLike(loop_->StreamOpens(this));
+}
+
+void StreamCall::EndLike(StreamEnd end) {
   absl::MutexLock lock(&mutex_);
+  stopping_ = end;
   Advance();
 }
 
@@ -171,11 +179,17 @@ void StreamCall::Advance() {
     grpc::ByteBuffer reply(&to_write_.front(), 1);
     to_write_.pop_front();
     grpc::WriteOptions options;
-    // More is coming: gRPC may keep this one back and send both together. Not the first: it waits
-    // for the headers before it, and they would be kept back, too, for good.
+    // More is coming: gRPC may keep this one back and send both together. Safe, because one without
+    // the hint always follows: gRPC says "written" of what it keeps back, which writes the next of
+    // the queue, or finishes a stream that broke meanwhile, and finishing sends all. Not the first:
+    // "written" then waits for the headers, which would be kept back, too, for good.
     if (!to_write_.empty() && headers_sent_) options.set_buffer_hint();
     headers_sent_ = true;
     stream_.Write(reply, options, static_cast<CompletionTag*>(&written_tag_));
+  }
+  const bool idle = unanswered_ == 0 && !writing_ && to_write_.empty();
+  if (stopping_ == StreamEnd::kNow || (stopping_ == StreamEnd::kWhenIdle && idle)) {
+    if (!half_closed_) end_.Update(absl::UnavailableError("the server is shutting down"));
   }
   const bool ended = half_closed_ || broken_ || !end_.ok();
   if (!reading_ && !ended && bytes_ < kMaxUnansweredBytes &&
@@ -184,7 +198,7 @@ void StreamCall::Advance() {
     ++references_;
     stream_.Read(&incoming_, static_cast<CompletionTag*>(&read_tag_));
   }
-  if (ended && !writing_ && to_write_.empty() && unanswered_ == 0) {
+  if (ended && idle) {
     finishing_ = true;
     ++references_;
     stream_.Finish(GrpcStatus(end_), static_cast<CompletionTag*>(&finished_tag_));

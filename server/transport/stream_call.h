@@ -24,6 +24,8 @@ class StreamCall final : public Flushable {
   static void Post(IoLoop* loop, int method);
 
   void Flush() override ABSL_LOCKS_EXCLUDED(mutex_);
+  /// The server is stopping. The client is told so: UNAVAILABLE.
+  void EndLike(StreamEnd end) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   class Message;
@@ -66,6 +68,7 @@ class StreamCall final : public Flushable {
   std::atomic<bool> cancelled_{false};
 
   absl::Mutex mutex_;
+  StreamEnd stopping_ ABSL_GUARDED_BY(mutex_) = StreamEnd::kNone;
   std::deque<Message*> in_order_ ABSL_GUARDED_BY(mutex_);  // ordered_: read and not yet queued
   std::deque<grpc::Slice> to_write_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<Message>> spare_ ABSL_GUARDED_BY(mutex_);

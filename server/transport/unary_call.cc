@@ -8,7 +8,10 @@ UnaryCall::UnaryCall(IoLoop* loop, int method) : loop_(loop), method_(method), d
   loop_->CallBegins();
 }
 
-UnaryCall::~UnaryCall() { loop_->CallEnds(); }
+UnaryCall::~UnaryCall() {
+  if (arrived_) loop_->UnaryIsOver();
+  loop_->CallEnds();
+}
 
 void UnaryCall::Post(IoLoop* loop, int method) {
   auto* call = new UnaryCall(loop, method);
@@ -32,6 +35,7 @@ void UnaryCall::Complete(bool ok) {
 
 void UnaryCall::Arrived() {
   arrived_ = true;
+  loop_->UnaryOpens();
   Post(loop_, method_);
   bytes_.Take(&request_);
   deadline_ = MonotonicDeadline(context_.raw_deadline());

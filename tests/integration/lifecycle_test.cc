@@ -1,5 +1,4 @@
 // A whole server from start to stop: what it says, what it survives, what it tells probes.
-#include <grpcpp/grpcpp.h>
 #include <signal.h>
 
 #include <memory>
@@ -9,9 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/client.h"
 #include "gmock/gmock.h"
-#include "grpc/health/v1/health.grpc.pb.h"
 #include "gtest/gtest.h"
-#include "sigserve/v1/prediction.grpc.pb.h"
 #include "tests/integration/server_fixture.h"
 #include "tests/support/status_matchers.h"
 
@@ -20,8 +17,6 @@ namespace {
 
 using client::Client;
 using client::Health;
-using grpc::health::v1::HealthCheckRequest;
-using grpc::health::v1::HealthCheckResponse;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -42,9 +37,6 @@ class LifecycleTest : public testing::Test {
     EXPECT_OK(client);
     client_ = std::move(*client);
     return true;
-  }
-  std::shared_ptr<grpc::Channel> Channel() const {
-    return grpc::CreateChannel(server_->grpc_address(), grpc::InsecureChannelCredentials());
   }
   absl::Status Predict(const std::string& model, const std::vector<float>& row) {
     return client_->Predict({.name = model}, row, static_cast<int64_t>(row.size())).status();
@@ -88,24 +80,6 @@ TEST_F(LifecycleTest, HealthAnswersForTheServerAndForEachModel) {
   ASSERT_OK_AND_ASSIGN(const Health broken, client_->CheckHealth("broken"));
   EXPECT_EQ(broken, Health::kNotServing);
   EXPECT_THAT(client_->CheckHealth("nobody"), StatusIs(absl::StatusCode::kNotFound, testing::_));
-}
-
-TEST_F(LifecycleTest, HealthWatchTellsOfTheDrain) {
-  repository_.AddExample("linear_3_2");
-  ASSERT_TRUE(Start());
-  const auto stub = grpc::health::v1::Health::NewStub(Channel());
-  grpc::ClientContext context;
-  HealthCheckRequest request;
-  request.set_service("linear_3_2");
-  const auto reader = stub->Watch(&context, request);
-  HealthCheckResponse response;
-  ASSERT_TRUE(reader->Read(&response));
-  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
-  server_->Signal(SIGTERM);
-  ASSERT_TRUE(reader->Read(&response));
-  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
-  context.TryCancel();
-  EXPECT_EQ(server_->Wait(), 0);
 }
 
 TEST_F(LifecycleTest, NewVersionsEnterOnRequest) {
@@ -174,62 +148,6 @@ TEST_F(LifecycleTest, MetricsCountTheCalls) {
   EXPECT_THAT(metrics.body, Not(HasSubstr("made_up_by_a_client")));
   EXPECT_THAT(metrics.body, HasSubstr("sigserve_rows_total{model=\"linear_3_2\",version=\"1\"} 2"));
   EXPECT_THAT(metrics.body, HasSubstr("sigserve_model_ready{model=\"linear_3_2\"} 1"));
-}
-
-TEST_F(LifecycleTest, ACallInFlightIsAnsweredAfterSigterm) {
-  repository_.AddExample("linear_3_2");
-  ASSERT_TRUE(Start());
-  const auto stub = v1::PredictionService::NewStub(Channel());
-  grpc::ClientContext context;
-  const auto stream = stub->PredictStream(&context);
-  v1::PredictStreamRequest request;
-  request.set_id(1);
-  request.mutable_request()->mutable_model()->set_name("linear_3_2");
-  request.mutable_request()->set_matrix(
-      std::string(reinterpret_cast<const char*>(kRow.data()), sizeof(float) * kRow.size()));
-  v1::PredictStreamResponse response;
-  ASSERT_TRUE(stream->Write(request));
-  ASSERT_TRUE(stream->Read(&response));
-
-  server_->Signal(SIGTERM);
-  request.set_id(2);
-  ASSERT_TRUE(stream->Write(request));
-  ASSERT_TRUE(stream->Read(&response));
-  EXPECT_EQ(response.id(), 2U);
-  EXPECT_TRUE(response.has_response());
-  stream->WritesDone();
-  EXPECT_TRUE(stream->Finish().ok());
-  EXPECT_EQ(server_->Wait(), 0);
-}
-
-TEST_F(LifecycleTest, AnIdleStreamDoesNotOutliveTheDrainTime) {
-  repository_.AddExample("linear_3_2");
-  ASSERT_TRUE(Start({"--drain_seconds=0"}));
-  const auto stub = v1::PredictionService::NewStub(Channel());
-  grpc::ClientContext context;
-  const auto stream = stub->PredictStream(&context);
-  EXPECT_OK(Predict("linear_3_2", kRow));
-  EXPECT_EQ(server_->Stop(), 0);
-  EXPECT_FALSE(stream->Finish().ok());
-}
-
-TEST_F(LifecycleTest, ASecondSignalEndsItAtOnce) {
-  repository_.AddExample("linear_3_2");
-  ASSERT_TRUE(Start({"--drain_seconds=3600"}));
-  const auto stub = v1::PredictionService::NewStub(Channel());
-  grpc::ClientContext context;
-  const auto stream = stub->PredictStream(&context);
-  v1::PredictStreamRequest request;
-  v1::PredictStreamResponse response;
-  ASSERT_TRUE(stream->Write(request));
-  ASSERT_TRUE(stream->Read(&response));  // the stream is open at the server
-  server_->Signal(SIGTERM);
-  while (HttpGet(server_->http_address(), "/readyz").code == 200) {
-  }
-  EXPECT_EQ(HttpGet(server_->http_address(), "/readyz").code, 503);
-  EXPECT_EQ(HttpGet(server_->http_address(), "/healthz").code, 200);
-  server_->Signal(SIGTERM);
-  EXPECT_EQ(server_->Wait(), 128 + SIGTERM);
 }
 
 // What does not start says why, and exits with 1.

@@ -31,10 +31,6 @@ class StreamTest : public testing::Test {
     oip_ = inference::GRPCInferenceService::NewStub(channel_);
   }
   void TearDown() override {
-    // A C++ client that is not in a call answers the server's goodbye only every 5 s.
-    stub_.reset();
-    oip_.reset();
-    channel_.reset();
     if (server_ != nullptr) {
       EXPECT_EQ(server_->Stop(), 0) << server_->log();
     }

@@ -18,15 +18,15 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// 200 points of the plane, far from the origin and of unlike scales; label 0: inside a circle,
-// label 1: to the right of the middle.
+// Points of the plane, far from the origin and of unlike scales; label 0: inside a circle, label 1:
+// to the right of the middle.
 struct Points {
-  Tensor features{DType::kFloat32, {200, 2}};
-  Tensor labels{DType::kFloat32, {200, 2}};
+  Tensor features, labels;
 
-  Points() {
+  explicit Points(int64_t count = 200)
+      : features(DType::kFloat32, {count, 2}), labels(DType::kFloat32, {count, 2}) {
     Random random(4, 4);
-    for (size_t i = 0; i < 200; ++i) {
+    for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
       const float x = random.Uniform(-1, 1);
       const float y = random.Uniform(-1, 1);
       features.mutable_values<float>()[2 * i] = 1000 + 50 * x;
@@ -192,8 +192,10 @@ TEST(Trainer, StopsBetweenBatchesWhenCancelled) {
 TEST(Trainer, StopsWithinAFullBatchWhenCancelled) {
   TrainSpec spec = CircleSpec();
   spec.schedule.batch_size = 0;
-  ASSERT_OK_AND_ASSIGN(const auto trainer, MakeTrainer(spec));
-  ASSERT_GT(trainer->training_rows(), 256);
+  // It asks before each 256 rows of the batch.
+  Points points(1000);
+  ASSERT_OK_AND_ASSIGN(const auto trainer, Trainer::Create(spec, std::move(points.features),
+                                                           std::move(points.labels), {}));
   int asked = 0;
   EXPECT_THAT(trainer->RunEpoch([&] { return ++asked == 2; }),
               StatusIs(absl::StatusCode::kCancelled, HasSubstr("epoch 1")));

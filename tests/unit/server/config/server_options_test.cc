@@ -25,7 +25,10 @@ TEST(ParseServerConfig, ReadsEveryField) {
       drain_seconds: 3
       repository_poll_seconds: 60
       server_name: "triton"
-      training { disabled: true max_queued_jobs: 2 max_data_bytes: 4096 })",
+      training {
+        disabled: true max_queued_jobs: 2 max_data_bytes: 4096 upload_stall_seconds: 7
+      }
+      connections { max_connections: 5 max_calls: 6 max_age_seconds: 8 share_port: true })",
                                                                       "server.pbtxt"));
   EXPECT_EQ(options.repository, "/srv/models");
   EXPECT_EQ(options.listen.grpc_address, "127.0.0.1:9001");
@@ -37,6 +40,11 @@ TEST(ParseServerConfig, ReadsEveryField) {
   EXPECT_TRUE(options.training.disabled);
   EXPECT_EQ(options.training.max_queued_jobs, 2);
   EXPECT_EQ(options.training.max_data_bytes, 4096);
+  EXPECT_EQ(options.training.upload_stall, absl::Seconds(7));
+  EXPECT_EQ(options.listen.connections.max_connections, 5);
+  EXPECT_EQ(options.listen.connections.max_calls, 6);
+  EXPECT_EQ(options.listen.connections.max_age, absl::Seconds(8));
+  EXPECT_TRUE(options.listen.connections.share_port);
   EXPECT_OK(Validate(options));
 }
 
@@ -70,6 +78,15 @@ TEST(ParseServerConfig, NamesAnUnknownFieldWithItsLine) {
 TEST(ParseServerConfig, NamesAValueOfTheWrongType) {
   EXPECT_THAT(ParseServerConfig("drain_seconds: \"ten\"", "f"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("f:1:16")));
+}
+
+TEST(Validate, TakesAUnixSocketForGrpcAlone) {
+  ServerOptions options = Valid();
+  options.listen.grpc_address = "unix:/run/sigserve.sock";
+  EXPECT_OK(Validate(options));
+  options.listen.http_address = "unix:/run/http.sock";
+  EXPECT_THAT(Validate(options),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("http_address")));
 }
 
 struct Invalid {
@@ -113,7 +130,15 @@ INSTANTIATE_TEST_SUITE_P(
         Invalid{"queue", [](auto* o) { o->training.max_queued_jobs = 0; },
                 "training.max_queued_jobs is 0"},
         Invalid{"data", [](auto* o) { o->training.max_data_bytes = -1; },
-                "training.max_data_bytes is -1"}),
+                "training.max_data_bytes is -1"},
+        Invalid{"stall", [](auto* o) { o->training.upload_stall = absl::ZeroDuration(); },
+                "training.upload_stall_seconds is 0; expected 1 to 86400"},
+        Invalid{"connections", [](auto* o) { o->listen.connections.max_connections = 0; },
+                "connections.max_connections is 0"},
+        Invalid{"calls", [](auto* o) { o->listen.connections.max_calls = -4; },
+                "connections.max_calls is -4"},
+        Invalid{"age", [](auto* o) { o->listen.connections.max_age = absl::Seconds(-1); },
+                "connections.max_age_seconds is -1"}),
     [](const auto& info) { return info.param.name; });
 
 TEST(ParseAddress, SplitsHostAndPort) {

@@ -1,5 +1,6 @@
 #include "server/training/job_runner.h"
 
+#include <stdexcept>
 #include <utility>
 
 #include "absl/synchronization/notification.h"
@@ -82,6 +83,7 @@ class FakeRegistry final : public ModelRegistry {
  public:
   absl::Status ReloadAll() override { return absl::OkStatus(); }
   absl::Status Reload(absl::string_view model) override {
+    if (throws) throw std::runtime_error("no more threads");
     absl::MutexLock lock(&mutex_);
     reloaded_.emplace_back(model);
     return answer_;
@@ -105,6 +107,7 @@ class FakeRegistry final : public ModelRegistry {
   // Set before a job runs.
   bool unloaded = false;
   bool serves_new = true;
+  bool throws = false;
   std::shared_ptr<const FakeServable> served;
 
   std::vector<std::string> reloaded() const {
@@ -307,6 +310,14 @@ TEST_F(JobRunnerTest, AVersionThatDoesNotLoadIsAFailure) {
   const std::string id = Submit(Request(1));
   EXPECT_THAT(Watch(id).back(),
               HasSubstr("FAILED: version 1 is published, but does not serve: no such operator"));
+}
+
+TEST_F(JobRunnerTest, AnExceptionWhilePublishingFailsTheJobAndHarmsNoOther) {
+  registry_.throws = true;
+  gate_.Open(2);
+  EXPECT_THAT(Watch(Submit(Request(1))).back(), HasSubstr("FAILED: no more threads"));
+  registry_.throws = false;
+  EXPECT_THAT(Watch(Submit(Request(1))).back(), HasSubstr("SUCCEEDED"));
 }
 
 TEST_F(JobRunnerTest, AVersionThatThePolicyLeavesOutIsAFailure) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -38,6 +39,8 @@ void Echo(InboundMessage* message) {
 /// "deadline" (says whether there is one), "hold" (kept until "go", then answered last to first).
 class EchoHandler final : public MessageHandler {
  public:
+  /// `held` counts the messages that were kept.
+  explicit EchoHandler(std::atomic<int>* held) : held_(held) {}
   ~EchoHandler() override {
     for (std::thread& thread : threads_) thread.join();
   }
@@ -57,7 +60,10 @@ class EchoHandler final : public MessageHandler {
       return message->Reply(absl::OkStatus());
     }
     turn_.push_back(message);
-    holding_ = holding_ || text.rfind("hold", 0) == 0;
+    if (text.rfind("hold", 0) == 0) {
+      holding_ = true;
+      ++*held_;
+    }
     if (text == "go") holding_ = false;
   }
   void OnDrained() override {
@@ -68,6 +74,7 @@ class EchoHandler final : public MessageHandler {
   }
 
  private:
+  std::atomic<int>* const held_;
   bool holding_ = false;
   std::vector<InboundMessage*> turn_;
   std::vector<std::thread> threads_;
@@ -87,7 +94,7 @@ class GrpcTransportTest : public testing::Test {
                               {{.path = "/test.Echo/Unary"},
                                {.path = "/test.Echo/Stream", .streaming = true},
                                {.path = "/test.Echo/Ordered", .streaming = true, .ordered = true}},
-                              [](int) { return std::make_unique<EchoHandler>(); }));
+                              [this](int) { return std::make_unique<EchoHandler>(&held_); }));
     grpc::ServerBuilder builder;
     transport_->AddTo(&builder, grpc::InsecureServerCredentials());
     server_ = builder.BuildAndStart();
@@ -172,6 +179,7 @@ class GrpcTransportTest : public testing::Test {
     return answers;
   }
 
+  std::atomic<int> held_{0};
   std::unique_ptr<GrpcTransport> transport_;
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
@@ -248,6 +256,50 @@ TEST_F(GrpcTransportTest, EveryCallEndsWhenTheServerShutsDown) {
   server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(5));
   transport_->Stop();
   for (std::thread& caller : callers) caller.join();
+}
+
+TEST_F(GrpcTransportTest, StreamsEndWithTheServer) {
+  grpc::GenericStub stub(channel_);
+  grpc::CompletionQueue queue;
+  const auto open = [&](grpc::ClientContext* context, const std::string& text) {
+    auto stream = stub.PrepareCall(context, "/test.Echo/Stream", &queue);
+    stream->StartCall(nullptr);
+    EXPECT_TRUE(Next(&queue));
+    stream->Write(Bytes(text), nullptr);
+    EXPECT_TRUE(Next(&queue));
+    return stream;
+  };
+  const auto read = [&](grpc::GenericClientAsyncReaderWriter* stream) {
+    grpc::ByteBuffer bytes;
+    stream->Read(&bytes, nullptr);
+    return Next(&queue) ? Text(bytes) : "end";
+  };
+  const auto finish = [&](grpc::GenericClientAsyncReaderWriter* stream) {
+    grpc::Status status;
+    stream->Finish(&status, nullptr);
+    Next(&queue);
+    return status.error_code();
+  };
+  grpc::ClientContext idle_context, busy_context, late_context;
+  const auto idle = open(&idle_context, "1");
+  EXPECT_EQ(read(idle.get()), "1");
+  const auto busy = open(&busy_context, "3");
+  EXPECT_EQ(read(busy.get()), "3");
+  EXPECT_EQ(transport_->open_calls(), 2);
+  busy->Write(Bytes("hold 2"), nullptr);
+  EXPECT_TRUE(Next(&queue));
+  while (held_ == 0) {
+  }
+
+  transport_->EndStreams(StreamEnd::kWhenIdle);
+  EXPECT_EQ(read(idle.get()), "end");
+  EXPECT_EQ(finish(idle.get()), grpc::StatusCode::UNAVAILABLE);
+  busy->Write(Bytes("go"), nullptr);
+  EXPECT_TRUE(Next(&queue));
+  EXPECT_EQ(read(busy.get()), "go");
+  EXPECT_EQ(read(busy.get()), "hold 2");
+  EXPECT_EQ(read(busy.get()), "end");
+  EXPECT_EQ(finish(busy.get()), grpc::StatusCode::UNAVAILABLE);
 }
 
 // Errors.

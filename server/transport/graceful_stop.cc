@@ -1,0 +1,46 @@
+#include "server/transport/graceful_stop.h"
+
+#include <chrono>
+#include <memory>
+#include <thread>
+
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+
+namespace sigserve {
+namespace {
+
+constexpr absl::Duration kLookEvery = absl::Milliseconds(10);
+// Calls that clients sent before they heard the goodbye come within this time, and what was
+// answered last reaches them.
+constexpr absl::Duration kQuiet = absl::Milliseconds(200);
+// What gRPC may take to cancel calls.
+constexpr absl::Duration kCancelling = absl::Seconds(1);
+
+}  // namespace
+
+void StopGracefully(grpc::Server* server, GrpcTransport* transport,
+                    const std::function<bool()>& busy, absl::Duration patience) {
+  const absl::Time begin = absl::Now();
+  const absl::Time deadline = begin + patience;
+  transport->StopAccepting();
+  const auto over = std::make_shared<absl::Notification>();
+  std::thread([server, deadline, over] {
+    server->Shutdown(absl::ToChronoTime(deadline));
+    over->Notify();
+  }).detach();
+  transport->EndStreams(StreamEnd::kWhenIdle);
+  absl::Time last_busy = begin;
+  bool hurried = false;
+  for (absl::Time now = begin; now - last_busy < kQuiet && now < deadline + kCancelling;
+       now = absl::Now()) {
+    if (transport->open_calls() > 0 || busy()) last_busy = now;
+    if (!hurried && now >= begin + patience / 2) {
+      hurried = true;
+      transport->EndStreams(StreamEnd::kNow);
+    }
+    if (over->WaitForNotificationWithTimeout(kLookEvery) && !busy()) return;
+  }
+}
+
+}  // namespace sigserve

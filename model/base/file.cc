@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "model/base/status_macros.h"
 
 namespace sigserve {
@@ -50,10 +51,40 @@ class FileDescriptor {
   int get() const { return fd_; }
   bool ok() const { return fd_ >= 0; }
   /// Closes now; the result matters after writing.
-  int Close() { return close(std::exchange(fd_, -1)); }
+  int Close() { return close(Release()); }
+  /// The caller closes it.
+  int Release() { return std::exchange(fd_, -1); }
+  void Swap(FileDescriptor& other) { std::swap(fd_, other.fd_); }
 
  private:
   int fd_;
+};
+
+class PosixFile final : public RandomAccessFile {
+ public:
+  PosixFile(int fd, int64_t size, std::string path)
+      : fd_(fd), size_(size), path_(std::move(path)) {}
+
+  int64_t size() const override { return size_; }
+
+  absl::Status ReadAt(int64_t offset, absl::Span<char> out) const override {
+    while (!out.empty()) {
+      const ssize_t got = pread(fd_.get(), out.data(), out.size(), offset);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return SystemError("cannot read", path_, errno);
+      if (got == 0) {
+        return absl::DataLossError(absl::StrCat("'", path_, "' ends before byte ", offset));
+      }
+      offset += got;
+      out.remove_prefix(static_cast<size_t>(got));
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  const FileDescriptor fd_;
+  const int64_t size_;
+  const std::string path_;
 };
 
 }  // namespace
@@ -82,6 +113,39 @@ absl::StatusOr<std::string> PosixFileSystem::ReadFile(const std::string& path, i
   }
   contents.resize(done);
   return contents;
+}
+
+absl::StatusOr<FoundWithin> PosixFileSystem::OpenWithin(const std::string& directory,
+                                                        const std::string& relative) {
+  using Kind = FoundWithin::Kind;
+  const std::string path = absl::StrCat(directory, "/", relative);
+  FileDescriptor at(open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!at.ok()) return SystemError("cannot open", directory, errno);
+  const std::vector<std::string> names = absl::StrSplit(relative, '/');
+  struct stat info;
+  // One name at a time, each in the directory that the last step has opened: renaming anything on
+  // the way cannot lead elsewhere.
+  for (size_t i = 0; i + 1 < names.size(); ++i) {
+    FileDescriptor next(openat(at.get(), names[i].c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    if (!next.ok() && errno == ENOENT) return FoundWithin{};
+    if (!next.ok() || fstat(next.get(), &info) != 0) return SystemError("cannot open", path, errno);
+    if (S_ISLNK(info.st_mode)) return FoundWithin{Kind::kLink, nullptr};
+    if (!S_ISDIR(info.st_mode)) return FoundWithin{};
+    at.Swap(next);
+  }
+  // O_NONBLOCK: opening a FIFO must not hang.
+  FileDescriptor fd(openat(at.get(), names.back().c_str(),
+                           O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!fd.ok()) {
+    if (errno == ENOENT) return FoundWithin{};
+    if (errno == ELOOP) return FoundWithin{Kind::kLink, nullptr};
+    if (errno == ENXIO) return FoundWithin{Kind::kOther, nullptr};  // a socket
+    return SystemError("cannot open", path, errno);
+  }
+  if (fstat(fd.get(), &info) != 0) return SystemError("cannot stat", path, errno);
+  if (!S_ISREG(info.st_mode)) return FoundWithin{Kind::kOther, nullptr};
+  if (info.st_nlink > 1) return FoundWithin{Kind::kLink, nullptr};
+  return FoundWithin{Kind::kFile, std::make_unique<PosixFile>(fd.Release(), info.st_size, path)};
 }
 
 absl::StatusOr<FileStamp> PosixFileSystem::Stat(const std::string& path) {

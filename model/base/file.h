@@ -5,12 +5,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 
 namespace sigserve {
 
@@ -29,6 +31,29 @@ struct FileStamp {
   friend bool operator==(const FileStamp&, const FileStamp&) = default;
 };
 
+/// An open file. It stays the same file whatever happens to its name. Thread-safe.
+class RandomAccessFile {
+ public:
+  virtual ~RandomAccessFile() = default;
+
+  /// In bytes, when it was opened.
+  virtual int64_t size() const = 0;
+  /// Fills `out` with the bytes from `offset` on. DATA_LOSS: the file has become shorter.
+  virtual absl::Status ReadAt(int64_t offset, absl::Span<char> out) const = 0;
+};
+
+/// What OpenWithin found. `file` is null unless it is kFile.
+struct FoundWithin {
+  enum class Kind {
+    kFile,
+    kMissing,
+    kLink,   // a symbolic link, as the file or as a directory on the way; or a file of two names
+    kOther,  // a directory, a FIFO, a device, a socket
+  };
+  Kind kind = Kind::kMissing;
+  std::unique_ptr<RandomAccessFile> file;
+};
+
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -36,6 +61,11 @@ class FileSystem {
   /// The whole file. Refuses anything but a regular file, and files over `max_bytes` before reading
   /// them.
   virtual absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes) = 0;
+  /// Opens a regular file that lies in `directory`, or in one below it, and has no other name.
+  /// `relative`: names separated by '/', none of them "..", "." or empty. Follows no links below
+  /// `directory`, and cannot be made to by changing names meanwhile.
+  virtual absl::StatusOr<FoundWithin> OpenWithin(const std::string& directory,
+                                                 const std::string& relative) = 0;
   /// Follows symbolic links, as ReadFile does.
   virtual absl::StatusOr<FileStamp> Stat(const std::string& path) = 0;
   /// Creates or replaces a file and syncs its contents to disk. Not atomic: write beside, then
@@ -57,6 +87,8 @@ class FileSystem {
 class PosixFileSystem final : public FileSystem {
  public:
   absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes) override;
+  absl::StatusOr<FoundWithin> OpenWithin(const std::string& directory,
+                                         const std::string& relative) override;
   absl::StatusOr<FileStamp> Stat(const std::string& path) override;
   absl::Status WriteFile(const std::string& path, absl::string_view contents) override;
   absl::Status Rename(const std::string& from, const std::string& to) override;

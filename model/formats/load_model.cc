@@ -26,9 +26,10 @@ absl::StatusOr<NamedTensors> ReadWeights(FileSystem* files, const std::string& p
   return weights;
 }
 
-absl::StatusOr<Graph> ReadOnnxFile(FileSystem* files, const std::string& path) {
+absl::StatusOr<Graph> ReadOnnxFile(FileSystem* files, const std::string& directory,
+                                   const std::string& path) {
   SIGSERVE_ASSIGN_OR_RETURN(const std::string bytes, files->ReadFile(path, kMaxModelBytes));
-  auto graph = ReadOnnx(bytes);
+  auto graph = ReadOnnx(bytes, files, directory);
   if (!graph.ok()) return Annotate(graph.status(), path);
   return graph;
 }
@@ -46,7 +47,9 @@ absl::StatusOr<Graph> LoadModel(FileSystem* files, const std::string& version_di
                        [&](const DirectoryEntry& entry) { return entry.name == name; });
   };
   // Whoever names the architecture as the model file means the same.
-  if (has(model_filename) && model_filename != kArchitectureFile) return ReadOnnxFile(files, model);
+  if (has(model_filename) && model_filename != kArchitectureFile) {
+    return ReadOnnxFile(files, version_directory, model);
+  }
   if (!has(kArchitectureFile)) {
     return absl::NotFoundError(
         absl::StrCat(model, ": not found, nor is there a ", kArchitectureFile));

@@ -18,7 +18,7 @@ FOLDERS = {
     "model/graph": ["model/ops"],
     "model/graph/passes": ["model/graph"],
     "model/runtime": ["model/graph/passes"],
-    "model/formats/onnx": ["model/graph"],
+    "model/formats/onnx": ["model/graph", "model/formats/weights"],
     "model/formats/weights": ["model/tensor"],
     "model/formats/safetensors": ["model/formats/weights"],
     "model/formats/torch_state_dict": ["model/formats/weights"],

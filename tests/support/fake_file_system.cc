@@ -15,6 +15,19 @@ absl::Status NotFound(const std::string& path) {
   return absl::NotFoundError(absl::StrCat("'", path, "' does not exist"));
 }
 
+class FakeFile final : public RandomAccessFile {
+ public:
+  explicit FakeFile(std::string contents) : contents_(std::move(contents)) {}
+  int64_t size() const override { return static_cast<int64_t>(contents_.size()); }
+  absl::Status ReadAt(int64_t offset, absl::Span<char> out) const override {
+    const size_t copied = contents_.copy(out.data(), out.size(), static_cast<size_t>(offset));
+    return copied == out.size() ? absl::OkStatus() : absl::DataLossError("shorter than that");
+  }
+
+ private:
+  const std::string contents_;
+};
+
 }  // namespace
 
 void FakeFileSystem::FailAt(int change, absl::Status error, Fault fault) {
@@ -83,6 +96,25 @@ absl::StatusOr<std::string> FakeFileSystem::ReadFile(const std::string& path, in
     return absl::InvalidArgumentError(path);
   }
   return found->second.contents;
+}
+
+absl::StatusOr<FoundWithin> FakeFileSystem::OpenWithin(const std::string& directory,
+                                                       const std::string& relative) {
+  absl::MutexLock lock(&mutex_);
+  const std::string path = absl::StrCat(directory, "/", relative);
+  SIGSERVE_RETURN_IF_ERROR(ReadError(path));
+  const auto found = entries_.find(path);
+  if (found == entries_.end()) return FoundWithin{};
+  switch (found->second.kind) {
+    case Kind::kFile:
+      return FoundWithin{FoundWithin::Kind::kFile,
+                         std::make_unique<FakeFile>(found->second.contents)};
+    case Kind::kDirectory:
+      return FoundWithin{FoundWithin::Kind::kOther, nullptr};
+    case Kind::kLink:
+      return FoundWithin{FoundWithin::Kind::kLink, nullptr};
+  }
+  return FoundWithin{};
 }
 
 absl::StatusOr<FileStamp> FakeFileSystem::Stat(const std::string& path) {

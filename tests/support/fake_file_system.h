@@ -36,6 +36,8 @@ class FakeFileSystem final : public FileSystem {
   void AddLink(const std::string& path) ABSL_LOCKS_EXCLUDED(mutex_);
 
   absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes) override;
+  absl::StatusOr<FoundWithin> OpenWithin(const std::string& directory,
+                                         const std::string& relative) override;
   absl::StatusOr<FileStamp> Stat(const std::string& path) override;
   absl::Status WriteFile(const std::string& path, absl::string_view contents) override;
   absl::Status Rename(const std::string& from, const std::string& to) override;

@@ -69,7 +69,7 @@ absl::StatusOr<int> TypeOf(const AttributeProto& proto) {
   return static_cast<int>(proto.type());
 }
 
-absl::StatusOr<AttributeValue> ReadValue(const AttributeProto& proto) {
+absl::StatusOr<AttributeValue> ReadValue(const AttributeProto& proto, ExternalFiles* external) {
   if (!proto.ref_attr_name().empty()) {
     return absl::UnimplementedError("ONNX_OP: references to function attributes are not supported");
   }
@@ -89,7 +89,7 @@ absl::StatusOr<AttributeValue> ReadValue(const AttributeProto& proto) {
       return AttributeValue(
           std::vector<std::string>(proto.strings().begin(), proto.strings().end()));
     case AttributeProto::TENSOR: {
-      SIGSERVE_ASSIGN_OR_RETURN(Tensor tensor, TensorFromOnnx(proto.t()));
+      SIGSERVE_ASSIGN_OR_RETURN(Tensor tensor, TensorFromOnnx(proto.t(), {}, external));
       return AttributeValue(std::make_shared<const Tensor>(std::move(tensor)));
     }
     case AttributeProto::GRAPH:
@@ -136,12 +136,13 @@ struct Writer {
 
 }  // namespace
 
-absl::StatusOr<Attributes> AttributesFromOnnx(const onnx::NodeProto& node) {
+absl::StatusOr<Attributes> AttributesFromOnnx(const onnx::NodeProto& node,
+                                              ExternalFiles* external) {
   Attributes attributes;
   for (const AttributeProto& proto : node.attribute()) {
     SIGSERVE_RETURN_IF_ERROR(CheckName(proto.name(), "attribute"));
-    const std::string what = absl::StrCat("attribute ", Shown(proto.name()));
-    auto value = ReadValue(proto);
+    const std::string what = absl::StrCat("attribute ", Printable(proto.name()));
+    auto value = ReadValue(proto, external);
     if (!value.ok()) return WithName(value.status(), what);
     if (attributes.has(proto.name())) return Bad(absl::StrCat(what, " is given twice"));
     SIGSERVE_RETURN_IF_ERROR(attributes.Add(proto.name(), *std::move(value)));

@@ -10,7 +10,8 @@ namespace sigserve {
 /// INVALID_ARGUMENT (ONNX_ATTR): given twice, or a value of another type than announced;
 /// UNIMPLEMENTED: subgraphs (ONNX_OP), references of functions, sparse tensors. Messages name the
 /// attribute, not the node.
-absl::StatusOr<Attributes> AttributesFromOnnx(const onnx::NodeProto& node);
+absl::StatusOr<Attributes> AttributesFromOnnx(const onnx::NodeProto& node,
+                                              ExternalFiles* external = nullptr);
 
 /// Sorted by name.
 void AttributesToOnnx(const Attributes& attributes, onnx::NodeProto& node);

@@ -1,7 +1,6 @@
 #include "model/formats/onnx/onnx_reader.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <string>
 #include <utility>
@@ -11,19 +10,19 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "model/base/status_macros.h"
 #include "model/formats/onnx/onnx_attributes.h"
+#include "model/formats/onnx/onnx_external.h"
+#include "model/formats/onnx/onnx_functions.h"
 #include "model/formats/onnx/onnx_tensor.h"
+#include "model/formats/onnx/onnx_wire.h"
 
 namespace sigserve {
 namespace {
 
 constexpr int64_t kMinIrVersion = 3;
 constexpr int64_t kMaxIrVersion = 13;
-// One over the builder's own limit is refused there; this one is before any work is done.
-constexpr int kMaxNodes = 100'000;
-constexpr int kMaxInterface = 1024;  // inputs, outputs
+constexpr int kMaxInputs = 1024;
 
 struct DomainRange {
   absl::string_view domain;
@@ -44,6 +43,10 @@ absl::string_view Canonical(absl::string_view domain) {
 /// Reads one ModelProto. One use.
 class Reader {
  public:
+  /// `raw_data`: by initializer.
+  Reader(absl::Span<const absl::string_view> raw_data, FileSystem* files, std::string directory)
+      : raw_data_(raw_data), external_(files, std::move(directory)) {}
+
   absl::StatusOr<Graph> Read(const onnx::ModelProto& model);
 
  private:
@@ -56,6 +59,8 @@ class Reader {
   absl::StatusOr<ValueId> ReadOutputName(const onnx::NodeProto& proto, const std::string& name);
   absl::Status ReadOutputs(const onnx::GraphProto& graph);
 
+  const absl::Span<const absl::string_view> raw_data_;
+  ExternalFiles external_;
   GraphBuilder builder_;
   absl::flat_hash_map<std::string, int> opsets_;
   absl::flat_hash_set<std::string> defined_;  // by an initializer, an input or a node
@@ -73,22 +78,23 @@ absl::Status Reader::ReadVersions(const onnx::ModelProto& model) {
     const int64_t version = opset.version();
     if (opsets_.contains(domain)) {
       return Unsupported("ONNX_VERSION",
-                         absl::StrCat("domain ", Shown(domain), " is imported twice"));
+                         absl::StrCat("domain ", Printable(domain), " is imported twice"));
     }
     if (domain == kFusedDomain) {
-      return Unsupported("ONNX_OP", absl::StrCat("domain ", Shown(domain), " is not for files"));
+      return Unsupported("ONNX_OP",
+                         absl::StrCat("domain ", Printable(domain), " is not for files"));
     }
     for (const DomainRange& range : kDomains) {
       if (range.domain == domain && (version < range.first || version > range.last)) {
         return Unsupported("ONNX_VERSION",
                            absl::StrCat("opset ", version, " of domain ",
-                                        Shown(domain.empty() ? "ai.onnx" : domain), "; ",
+                                        Printable(domain.empty() ? "ai.onnx" : domain), "; ",
                                         range.first, " to ", range.last, " are supported"));
       }
     }
     if (version < 1 || version > std::numeric_limits<int>::max()) {
       return Unsupported("ONNX_VERSION",
-                         absl::StrCat("opset ", version, " of domain ", Shown(domain)));
+                         absl::StrCat("opset ", version, " of domain ", Printable(domain)));
     }
     opsets_[domain] = static_cast<int>(version);
   }
@@ -96,42 +102,28 @@ absl::Status Reader::ReadVersions(const onnx::ModelProto& model) {
   return absl::OkStatus();
 }
 
-absl::Status CheckFinite(const Tensor& tensor) {
-  // A scalar may be a bound (Clip's max = inf).
-  if (tensor.dtype() != DType::kFloat32 || tensor.shape().rank() == 0) return absl::OkStatus();
-  const auto values = tensor.values<float>();
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (!std::isfinite(values[i])) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("MODEL_NONFINITE: element ", i, " is ", values[i]));
-    }
-  }
-  return absl::OkStatus();
-}
-
 absl::Status Reader::ReadInitializers(const onnx::GraphProto& graph) {
   if (graph.sparse_initializer_size() > 0) {
     return Unsupported(
         "ONNX_SPARSE",
-        absl::StrCat("sparse initializer ", Shown(graph.sparse_initializer(0).values().name()),
+        absl::StrCat("sparse initializer ", Printable(graph.sparse_initializer(0).values().name()),
                      ": sparse tensors are not supported"));
   }
-  for (const onnx::TensorProto& proto : graph.initializer()) {
+  for (int i = 0; i < graph.initializer_size(); ++i) {
+    const onnx::TensorProto& proto = graph.initializer(i);
     SIGSERVE_RETURN_IF_ERROR(CheckName(proto.name(), "initializer"));
-    const std::string what = absl::StrCat("initializer ", Shown(proto.name()));
+    const std::string what = absl::StrCat("initializer ", Printable(proto.name()));
     if (proto.name().empty()) {
       return absl::InvalidArgumentError("ONNX_NAME: an initializer has no name");
     }
     if (!defined_.insert(proto.name()).second) {
       return absl::InvalidArgumentError(absl::StrCat("ONNX_DUP: ", what, " is given twice"));
     }
-    auto tensor = TensorFromOnnx(proto);
+    auto tensor = TensorFromOnnx(proto, raw_data_[static_cast<size_t>(i)], &external_);
     if (!tensor.ok()) return WithName(tensor.status(), what);
-    const absl::Status finite = CheckFinite(*tensor);
-    if (!finite.ok()) {
-      return absl::InvalidArgumentError(absl::StrReplaceAll(
-          finite.message(),
-          {{"MODEL_NONFINITE: ", absl::StrCat("MODEL_NONFINITE: ", what, ": ")}}));
+    // A scalar may be a bound (Clip's max = inf).
+    if (tensor->shape().rank() > 0) {
+      SIGSERVE_RETURN_IF_ERROR(CheckFinite(proto.name(), *tensor));
     }
     builder_.AddConstant(proto.name(), *std::move(tensor));
   }
@@ -158,15 +150,15 @@ absl::Status ReadType(const onnx::TypeProto& proto, DeclaredType& type) {
 }
 
 absl::Status Reader::ReadInputs(const onnx::GraphProto& graph) {
-  if (graph.input_size() > kMaxInterface + graph.initializer_size()) {
+  if (graph.input_size() > kMaxInputs + graph.initializer_size()) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("ONNX_NODE_LIMIT: ", graph.input_size(), " inputs, at most ", kMaxInterface));
+        absl::StrCat("ONNX_NODE_LIMIT: ", graph.input_size(), " inputs, at most ", kMaxInputs));
   }
   absl::flat_hash_set<std::string> initializers = defined_;
   absl::flat_hash_set<std::string> inputs;
   for (const onnx::ValueInfoProto& input : graph.input()) {
     SIGSERVE_RETURN_IF_ERROR(CheckName(input.name(), "input"));
-    const std::string what = absl::StrCat("input ", Shown(input.name()));
+    const std::string what = absl::StrCat("input ", Printable(input.name()));
     if (input.name().empty()) return absl::InvalidArgumentError("ONNX_NAME: an input has no name");
     if (!inputs.insert(input.name()).second) {
       return absl::InvalidArgumentError(absl::StrCat("ONNX_DUP: ", what, " is given twice"));
@@ -185,7 +177,7 @@ absl::Status Reader::ReadInputs(const onnx::GraphProto& graph) {
 std::string Described(const onnx::NodeProto& proto) {
   const std::string& output = proto.output_size() > 0 ? proto.output(0) : proto.name();
   return absl::StrCat(proto.op_type().substr(0, 64), " ",
-                      Shown(proto.name().empty() ? output : proto.name()));
+                      Printable(proto.name().empty() ? output : proto.name()));
 }
 
 absl::StatusOr<ValueId> Reader::ReadOutputName(const onnx::NodeProto& proto,
@@ -193,7 +185,7 @@ absl::StatusOr<ValueId> Reader::ReadOutputName(const onnx::NodeProto& proto,
   if (name.empty()) return kNoValue;
   if (!defined_.insert(name).second) {
     return absl::InvalidArgumentError(absl::StrCat("ONNX_SSA: ", Described(proto),
-                                                   " defines value ", Shown(name),
+                                                   " defines value ", Printable(name),
                                                    ", which is defined already"));
   }
   return builder_.ValueNamed(name);
@@ -232,7 +224,7 @@ absl::Status Reader::ReadConstantNode(const onnx::NodeProto& proto, const Attrib
     builder_.AddConstant(proto.output(0), Filled<int64_t>(VectorShape(ints->size()), *ints));
   } else {
     return Unsupported("ONNX_DTYPE", absl::StrCat(Described(proto), ": constants from ",
-                                                  Shown(names[0]), " are not supported"));
+                                                  Printable(names[0]), " are not supported"));
   }
   return absl::OkStatus();
 }
@@ -247,7 +239,7 @@ absl::Status Reader::ReadNode(const onnx::NodeProto& proto) {
   for (const std::string& name : proto.output()) {
     SIGSERVE_RETURN_IF_ERROR(CheckName(name, "value"));
   }
-  auto attributes = AttributesFromOnnx(proto);
+  auto attributes = AttributesFromOnnx(proto, &external_);
   if (!attributes.ok()) return WithName(attributes.status(), Described(proto));
   const std::string domain(Canonical(proto.domain()));
   if (domain.empty() && proto.op_type() == "Constant") {
@@ -267,9 +259,11 @@ absl::Status Reader::ReadNode(const onnx::NodeProto& proto) {
   }
   const auto opset = opsets_.find(domain);
   if (opset == opsets_.end()) {
-    return absl::InvalidArgumentError(absl::StrCat("ONNX_OP: ", Described(proto), " is of domain ",
-                                                   Shown(domain.empty() ? "ai.onnx" : domain),
-                                                   ", which the model does not import"));
+    const bool ours = domain.empty() || domain == "ai.onnx.ml";
+    const auto code = ours ? absl::StatusCode::kInvalidArgument : absl::StatusCode::kUnimplemented;
+    return absl::Status(code, absl::StrCat("ONNX_OP: ", Described(proto), " is of domain ",
+                                           Printable(domain.empty() ? "ai.onnx" : domain),
+                                           ", which the model does not import"));
   }
   spec.opset = spec.domain == domain ? opset->second : NodeSpec().opset;
 
@@ -289,10 +283,6 @@ absl::Status Reader::ReadNode(const onnx::NodeProto& proto) {
 }
 
 absl::Status Reader::ReadNodes(const onnx::GraphProto& graph) {
-  if (graph.node_size() > kMaxNodes) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("ONNX_NODE_LIMIT: ", graph.node_size(), " nodes, at most ", kMaxNodes));
-  }
   for (const onnx::NodeProto& node : graph.node()) {
     SIGSERVE_RETURN_IF_ERROR(ReadNode(node));
   }
@@ -300,10 +290,6 @@ absl::Status Reader::ReadNodes(const onnx::GraphProto& graph) {
 }
 
 absl::Status Reader::ReadOutputs(const onnx::GraphProto& graph) {
-  if (graph.output_size() > kMaxInterface) {
-    return absl::ResourceExhaustedError(absl::StrCat("ONNX_NODE_LIMIT: ", graph.output_size(),
-                                                     " outputs, at most ", kMaxInterface));
-  }
   absl::flat_hash_set<std::string> names;
   std::string strings;
   int kept = 0;
@@ -311,7 +297,7 @@ absl::Status Reader::ReadOutputs(const onnx::GraphProto& graph) {
     SIGSERVE_RETURN_IF_ERROR(CheckName(output.name(), "output"));
     if (!names.insert(output.name()).second) {
       return absl::InvalidArgumentError(
-          absl::StrCat("ONNX_DUP: output ", Shown(output.name()), " is given twice"));
+          absl::StrCat("ONNX_DUP: output ", Printable(output.name()), " is given twice"));
     }
     const int type = output.type().tensor_type().elem_type();
     if (type == onnx::TensorProto::STRING) {
@@ -322,19 +308,17 @@ absl::Status Reader::ReadOutputs(const onnx::GraphProto& graph) {
     ++kept;
   }
   if (kept == 0 && !strings.empty()) {
-    return Unsupported(
-        "ONNX_DTYPE",
-        absl::StrCat("output ", Shown(strings), " is STRING and the only one; numbers are needed"));
+    return Unsupported("ONNX_DTYPE",
+                       absl::StrCat("output ", Printable(strings),
+                                    " is STRING and the only one; numbers are needed"));
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<Graph> Reader::Read(const onnx::ModelProto& model) {
   SIGSERVE_RETURN_IF_ERROR(ReadVersions(model));
-  if (model.functions_size() > 0) {
-    return Unsupported("ONNX_OP", absl::StrCat("function ", Shown(model.functions(0).name()),
-                                               ": model-local functions are not supported"));
-  }
+  SIGSERVE_RETURN_IF_ERROR(CheckExternalTensors(model));
+  SIGSERVE_RETURN_IF_ERROR(RefuseFunctions(model));
   if (!model.has_graph()) {
     return absl::InvalidArgumentError("ONNX_PARSE: the model has no graph");
   }
@@ -352,19 +336,18 @@ absl::StatusOr<Graph> Reader::Read(const onnx::ModelProto& model) {
 
 }  // namespace
 
-absl::StatusOr<Graph> ReadOnnx(absl::string_view bytes) {
+absl::StatusOr<Graph> ReadOnnx(absl::string_view bytes, FileSystem* files,
+                               const std::string& directory) {
   if (bytes.size() > static_cast<size_t>(std::numeric_limits<int>::max())) {
     return absl::ResourceExhaustedError(absl::StrCat("ONNX_SIZE: the file has ", bytes.size(),
                                                      " bytes; at most 2147483647 are supported"));
   }
   if (bytes.empty()) return absl::InvalidArgumentError("ONNX_PARSE: the file is empty");
+  SIGSERVE_ASSIGN_OR_RETURN(OnnxWire wire, ScanOnnx(bytes));
   onnx::ModelProto model;
-  if (!model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("ONNX_PARSE: the ", bytes.size(),
-                     " bytes are no ONNX model: garbage, truncated, or nested more than 100 deep"));
-  }
-  return Reader().Read(model);
+  SIGSERVE_RETURN_IF_ERROR(ParseOnnx(wire.skeleton, model));
+  wire.skeleton = std::string();
+  return Reader(wire.raw_data, files, directory).Read(model);
 }
 
 }  // namespace sigserve

@@ -1,9 +1,9 @@
 #include "model/formats/onnx/onnx_tensor.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
@@ -14,43 +14,46 @@ namespace {
 using onnx::TensorProto;
 
 constexpr size_t kMaxNameBytes = 4096;
-constexpr size_t kMaxShownBytes = 120;
 constexpr int kMaxRank = 64;
+constexpr int64_t kBlockElements = int64_t{1} << 18;
 
 std::string TypeName(int onnx_type) {
   if (!TensorProto::DataType_IsValid(onnx_type)) return absl::StrCat("type ", onnx_type);
   return TensorProto::DataType_Name(static_cast<TensorProto::DataType>(onnx_type));
 }
 
-/// Bytes of one element in raw_data.
-size_t FileSizeOf(int onnx_type, DType dtype) {
-  const bool half = onnx_type == TensorProto::FLOAT16 || onnx_type == TensorProto::BFLOAT16;
-  return half ? 2 : SizeOf(dtype);
-}
-
-float FromBits(uint32_t bits) {
-  float value = 0;
-  std::memcpy(&value, &bits, sizeof(value));
-  return value;
-}
-
-float FromHalf(uint16_t half) {
-  const uint32_t sign = static_cast<uint32_t>(half >> 15) << 31;
-  const uint32_t exponent = (half >> 10) & 0x1FU;
-  const uint32_t mantissa = half & 0x3FFU;
-  if (exponent == 0x1F) return FromBits(sign | 0x7F800000U | (mantissa << 13));
-  if (exponent != 0) return FromBits(sign | ((exponent + 112) << 23) | (mantissa << 13));
-  const float magnitude = static_cast<float>(mantissa) * 0x1p-24F;
-  return sign != 0 ? -magnitude : magnitude;
-}
-
-float Widened(int onnx_type, uint16_t bits) {
-  return onnx_type == TensorProto::BFLOAT16 ? FromBits(static_cast<uint32_t>(bits) << 16)
-                                            : FromHalf(bits);
-}
-
 bool IsHalf(int onnx_type) {
   return onnx_type == TensorProto::FLOAT16 || onnx_type == TensorProto::BFLOAT16;
+}
+
+/// Bytes of one element in raw_data.
+size_t FileSizeOf(int onnx_type, DType dtype) {
+  return IsHalf(onnx_type) ? sizeof(uint16_t) : SizeOf(dtype);
+}
+
+/// Elements as they lie in raw_data or in another file. False: a BOOL that is neither 0 nor 1.
+bool CopyRaw(int onnx_type, const char* from, int64_t count, void* to) {
+  switch (onnx_type) {
+    case TensorProto::FLOAT:
+      return CopyElements(ElementType::kF32, from, count, to);
+    case TensorProto::FLOAT16:
+      return CopyElements(ElementType::kF16, from, count, to);
+    case TensorProto::BFLOAT16:
+      return CopyElements(ElementType::kBf16, from, count, to);
+    case TensorProto::INT32:
+      return CopyElements(ElementType::kI32, from, count, to);
+    case TensorProto::INT64:
+      return CopyElements(ElementType::kI64, from, count, to);
+    case TensorProto::BOOL:
+      return CopyElements(ElementType::kBool, from, count, to);
+    default:  // DOUBLE, which stays what it is
+      std::memcpy(to, from, static_cast<size_t>(count) * sizeof(double));
+      return true;
+  }
+}
+
+absl::Status BadBool() {
+  return absl::InvalidArgumentError("ONNX_RANGE: a BOOL is neither 0 nor 1");
 }
 
 absl::StatusOr<Shape> ReadShape(const TensorProto& proto) {
@@ -73,9 +76,9 @@ struct Source {
 };
 
 /// The one field that holds the elements.
-absl::StatusOr<Source> FindData(const TensorProto& proto) {
+absl::StatusOr<Source> FindData(const TensorProto& proto, absl::string_view raw_data) {
   const Source fields[] = {
-      {"raw_data", proto.raw_data().size()},
+      {"raw_data", raw_data.size()},
       {"float_data", static_cast<size_t>(proto.float_data_size())},
       {"int32_data", static_cast<size_t>(proto.int32_data_size())},
       {"int64_data", static_cast<size_t>(proto.int64_data_size())},
@@ -127,7 +130,9 @@ absl::Status CopyInt32Data(const TensorProto& proto, Tensor& tensor) {
                        highest, " for ", TypeName(proto.data_type())));
     }
     if (half) {
-      tensor.mutable_values<float>()[at] = Widened(proto.data_type(), static_cast<uint16_t>(value));
+      const auto bits = static_cast<uint16_t>(value);
+      CopyRaw(proto.data_type(), reinterpret_cast<const char*>(&bits), 1,
+              &tensor.mutable_values<float>()[at]);
     } else {
       tensor.mutable_values<bool>()[at] = value == 1;
     }
@@ -135,26 +140,22 @@ absl::Status CopyInt32Data(const TensorProto& proto, Tensor& tensor) {
   return absl::OkStatus();
 }
 
-absl::Status CopyRawData(const TensorProto& proto, Tensor& tensor) {
-  const std::string& raw = proto.raw_data();
-  if (IsHalf(proto.data_type())) {
-    const auto out = tensor.mutable_values<float>();
-    for (size_t i = 0; i < out.size(); ++i) {
-      uint16_t bits = 0;
-      std::memcpy(&bits, raw.data() + 2 * i, sizeof(bits));
-      out[i] = Widened(proto.data_type(), bits);
-    }
-    return absl::OkStatus();
+absl::Status ReadExternal(const TensorProto& proto, const ExternalFiles::Place& place,
+                          Tensor& tensor) {
+  const auto item = static_cast<int64_t>(FileSizeOf(proto.data_type(), tensor.dtype()));
+  auto* to = static_cast<char*>(tensor.data());
+  if (item == static_cast<int64_t>(SizeOf(tensor.dtype())) && tensor.dtype() != DType::kBool) {
+    return place.file->ReadAt(place.offset, absl::MakeSpan(to, tensor.bytes()));
   }
-  if (tensor.dtype() == DType::kBool) {
-    for (size_t i = 0; i < raw.size(); ++i) {
-      if (raw[i] != 0 && raw[i] != 1) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            "ONNX_RANGE: byte ", i, " of BOOL raw_data is ", static_cast<int>(raw[i])));
-      }
-    }
+  std::string block;
+  for (int64_t done = 0; done < tensor.elements();) {
+    const int64_t count = std::min(kBlockElements, tensor.elements() - done);
+    block.resize(static_cast<size_t>(count * item));
+    SIGSERVE_RETURN_IF_ERROR(place.file->ReadAt(place.offset + done * item, absl::MakeSpan(block)));
+    if (!CopyRaw(proto.data_type(), block.data(), count, to)) return BadBool();
+    to += static_cast<size_t>(count) * SizeOf(tensor.dtype());
+    done += count;
   }
-  std::memcpy(tensor.data(), raw.data(), raw.size());
   return absl::OkStatus();
 }
 
@@ -163,15 +164,23 @@ void CopyField(const Field& field, Tensor& tensor) {
   std::memcpy(tensor.data(), field.data(), static_cast<size_t>(field.size()) * sizeof(T));
 }
 
+absl::Status WithOverflow(const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::InvalidArgumentError(absl::StrCat("ONNX_OVERFLOW: ", status.message()));
+}
+
+absl::StatusOr<int64_t> FileBytes(int onnx_type, DType dtype, const Shape& shape) {
+  // What it has in memory must be a size, too.
+  SIGSERVE_RETURN_IF_ERROR(WithOverflow(CheckedBytes(shape, SizeOf(dtype)).status()));
+  return CheckedBytes(shape, FileSizeOf(onnx_type, dtype));
+}
+
 absl::Status CheckDataFits(const TensorProto& proto, const Source& source, DType dtype,
                            const Shape& shape) {
-  const size_t file_size = FileSizeOf(proto.data_type(), dtype);
-  const auto bytes = CheckedBytes(shape, file_size);
-  if (!bytes.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat("ONNX_OVERFLOW: ", bytes.status().message()));
-  }
+  SIGSERVE_ASSIGN_OR_RETURN(const int64_t bytes, FileBytes(proto.data_type(), dtype, shape));
   const bool raw = source.field == "raw_data";
-  const auto expected = static_cast<uint64_t>(*bytes) / (raw ? 1 : file_size);
+  const uint64_t expected =
+      static_cast<uint64_t>(bytes) / (raw ? 1 : FileSizeOf(proto.data_type(), dtype));
   if (source.count != expected) {
     return absl::InvalidArgumentError(
         absl::StrCat("ONNX_SIZE_MISMATCH: shape ", shape.ToString(), " of ",
@@ -184,30 +193,6 @@ absl::Status CheckDataFits(const TensorProto& proto, const Source& source, DType
                                                    TypedField(dtype, proto.data_type())));
   }
   return absl::OkStatus();
-}
-
-/// Strict UTF-8: no overlong forms, no surrogates, nothing over U+10FFFF.
-bool IsUtf8(absl::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const size_t length = lead < 0x80   ? 1
-                          : lead < 0xC2 ? 0
-                          : lead < 0xE0 ? 2
-                          : lead < 0xF0 ? 3
-                          : lead < 0xF5 ? 4
-                                        : 0;
-    if (length == 0 || i + length > text.size()) return false;
-    uint32_t code = length == 1 ? lead : lead & (0xFFU >> (length + 1));
-    for (size_t k = 1; k < length; ++k) {
-      const auto next = static_cast<unsigned char>(text[i + k]);
-      if ((next & 0xC0U) != 0x80U) return false;
-      code = (code << 6) | (next & 0x3FU);
-    }
-    const bool overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
-    if (overlong || (code >= 0xD800 && code < 0xE000) || code > 0x10FFFF) return false;
-    i += length;
-  }
-  return true;
 }
 
 }  // namespace
@@ -247,25 +232,38 @@ int DTypeToOnnx(DType dtype) {
   return TensorProto::UNDEFINED;
 }
 
-absl::StatusOr<Tensor> TensorFromOnnx(const TensorProto& proto) {
-  if (proto.data_location() == TensorProto::EXTERNAL || proto.external_data_size() > 0) {
-    return absl::UnimplementedError(
-        "ONNX_EXT: the data is in another file, which is not supported; save the model in one "
-        "file");
+absl::StatusOr<Tensor> TensorFromOnnx(const TensorProto& proto, absl::string_view raw_data,
+                                      ExternalFiles* external) {
+  if (raw_data.empty()) raw_data = proto.raw_data();
+  const int declared = proto.data_type();
+  if (declared == TensorProto::STRING && !raw_data.empty()) {
+    return absl::InvalidArgumentError("ONNX_DTYPE: STRING data is in raw_data");
   }
   if (proto.has_segment()) {
     return absl::UnimplementedError("ONNX_SEGMENT: tensors in segments are not supported");
   }
-  const int declared = proto.data_type();
   SIGSERVE_ASSIGN_OR_RETURN(const DType dtype,
                             DTypeFromOnnx(IsHalf(declared) ? int{TensorProto::FLOAT} : declared));
   SIGSERVE_ASSIGN_OR_RETURN(const Shape shape, ReadShape(proto));
-  SIGSERVE_ASSIGN_OR_RETURN(const Source source, FindData(proto));
+  SIGSERVE_ASSIGN_OR_RETURN(const Source source, FindData(proto, raw_data));
+  if (IsExternal(proto)) {
+    if (source.count > 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("ONNX_TWO_DATA: both external_data and ", source.field, " are set"));
+    }
+    SIGSERVE_ASSIGN_OR_RETURN(const int64_t bytes, FileBytes(declared, dtype, shape));
+    ExternalFiles nowhere(nullptr, "");
+    ExternalFiles& files = external != nullptr ? *external : nowhere;
+    SIGSERVE_ASSIGN_OR_RETURN(const ExternalFiles::Place place, files.Find(proto, bytes));
+    Tensor tensor(dtype, shape);
+    SIGSERVE_RETURN_IF_ERROR(ReadExternal(proto, place, tensor));
+    return tensor;
+  }
   SIGSERVE_RETURN_IF_ERROR(CheckDataFits(proto, source, dtype, shape));
   Tensor tensor(dtype, shape);
   if (source.count == 0) return tensor;
   if (source.field == "raw_data") {
-    SIGSERVE_RETURN_IF_ERROR(CopyRawData(proto, tensor));
+    if (!CopyRaw(declared, raw_data.data(), tensor.elements(), tensor.data())) return BadBool();
   } else if (source.field == "int32_data") {
     SIGSERVE_RETURN_IF_ERROR(CopyInt32Data(proto, tensor));
   } else if (source.field == "float_data") {
@@ -290,19 +288,14 @@ TensorProto TensorToOnnx(const Tensor& tensor, absl::string_view name) {
 absl::Status CheckName(absl::string_view name, absl::string_view what) {
   absl::string_view problem;
   if (name.size() > kMaxNameBytes) problem = "is longer than 4096 bytes";
-  if (problem.empty() && !IsUtf8(name)) problem = "is not UTF-8";
+  if (problem.empty() && !IsValidUtf8(name)) problem = "is not UTF-8";
   for (const char c : name) {
     const auto byte = static_cast<unsigned char>(c);
     if (problem.empty() && (byte < 0x20 || byte == 0x7F)) problem = "has a control character";
   }
   if (problem.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat("ONNX_NAME: ", what, " name ", Shown(name), " ", problem));
-}
-
-std::string Shown(absl::string_view name) {
-  const bool whole = name.size() <= kMaxShownBytes;
-  return absl::StrCat("'", absl::CHexEscape(name.substr(0, kMaxShownBytes)), whole ? "'" : "...'");
+      absl::StrCat("ONNX_NAME: ", what, " name ", Printable(name), " ", problem));
 }
 
 absl::Status WithName(const absl::Status& status, absl::string_view what) {

@@ -112,6 +112,34 @@ DType LoadedType(ElementType type) {
   }
 }
 
+bool CopyElements(ElementType type, const char* from, int64_t count, void* to) {
+  switch (type) {
+    case ElementType::kF16:
+      Convert16Or64<uint16_t>(from, static_cast<float*>(to), count, FromHalf);
+      return true;
+    case ElementType::kBf16:
+      Convert16Or64<uint16_t>(from, static_cast<float*>(to), count, FromBfloat16);
+      return true;
+    case ElementType::kF64:
+      Convert16Or64<double>(from, static_cast<float*>(to), count, [](double value) {
+        // Converting what does not fit is undefined.
+        if (value > 0x1.fffffep127 || value < -0x1.fffffep127) {
+          return std::copysign(HUGE_VALF, static_cast<float>(std::copysign(1.0, value)));
+        }
+        return static_cast<float>(value);
+      });
+      return true;
+    case ElementType::kBool:
+      for (int64_t i = 0; i < count; ++i) {
+        if (from[i] != 0 && from[i] != 1) return false;
+      }
+      [[fallthrough]];
+    default:
+      std::memcpy(to, from, static_cast<size_t>(count) * SizeOf(type));
+      return true;
+  }
+}
+
 absl::Status ReadElements(ElementType type, const char* data, absl::Span<const int64_t> strides,
                           Tensor& out) {
   if (out.elements() == 0) return absl::OkStatus();
@@ -120,29 +148,7 @@ absl::Status ReadElements(ElementType type, const char* data, absl::Span<const i
   const auto to_item = static_cast<int64_t>(SizeOf(out.dtype()));
   bool good = true;
   ForEachRun(out.shape(), strides, [&](int64_t offset, int64_t count) {
-    const char* from = data + offset * item;
-    switch (type) {
-      case ElementType::kF16:
-        Convert16Or64<uint16_t>(from, reinterpret_cast<float*>(to), count, FromHalf);
-        break;
-      case ElementType::kBf16:
-        Convert16Or64<uint16_t>(from, reinterpret_cast<float*>(to), count, FromBfloat16);
-        break;
-      case ElementType::kF64:
-        Convert16Or64<double>(from, reinterpret_cast<float*>(to), count, [](double value) {
-          // Converting what does not fit is undefined.
-          if (value > 0x1.fffffep127 || value < -0x1.fffffep127) {
-            return std::copysign(HUGE_VALF, static_cast<float>(std::copysign(1.0, value)));
-          }
-          return static_cast<float>(value);
-        });
-        break;
-      case ElementType::kBool:
-        for (int64_t i = 0; i < count; ++i) good = good && (from[i] == 0 || from[i] == 1);
-        [[fallthrough]];
-      default:
-        if (good) std::memcpy(to, from, static_cast<size_t>(count * item));
-    }
+    good = good && CopyElements(type, data + offset * item, count, to);
     to += count * to_item;
   });
   return good ? absl::OkStatus() : absl::InvalidArgumentError("a BOOL is neither 0 nor 1");

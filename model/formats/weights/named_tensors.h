@@ -25,6 +25,10 @@ size_t SizeOf(ElementType type);
 /// The tensor's type after reading.
 DType LoadedType(ElementType type);
 
+/// Reads `count` elements of `type` that lie one after the other into `to`, which holds elements of
+/// LoadedType(type). False: a BOOL that is neither 0 nor 1.
+bool CopyElements(ElementType type, const char* from, int64_t count, void* to);
+
 /// Fills `out` (of LoadedType(type)) from `data`, which holds elements of `type`; `strides`, one
 /// per dimension of `out`, count elements. The caller has checked that every element lies within
 /// the data. INVALID_ARGUMENT, without the tensor's name: a BOOL that is neither 0 nor 1.

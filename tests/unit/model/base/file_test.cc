@@ -123,6 +123,41 @@ TEST_F(FileTest, StatTellsOneStateOfAFileFromAnother) {
               StatusIs(absl::StatusCode::kNotFound, testing::HasSubstr("gone")));
 }
 
+TEST_F(FileTest, OpenWithinOpensFilesBelow) {
+  ASSERT_OK(files_.MakeDirectories(At("v/deep")));
+  ASSERT_OK(files_.WriteFile(At("v/deep/w"), "0123456789"));
+  ASSERT_OK_AND_ASSIGN(const FoundWithin found, files_.OpenWithin(At("v"), "deep/w"));
+  ASSERT_EQ(found.kind, FoundWithin::Kind::kFile);
+  EXPECT_EQ(found.file->size(), 10);
+  std::string bytes(4, ' ');
+  ASSERT_OK(found.file->ReadAt(3, absl::MakeSpan(bytes)));
+  EXPECT_EQ(bytes, "3456");
+  ASSERT_EQ(truncate(At("v/deep/w").c_str(), 5), 0);
+  EXPECT_THAT(found.file->ReadAt(3, absl::MakeSpan(bytes)),
+              StatusIs(absl::StatusCode::kDataLoss, testing::HasSubstr("v/deep/w")));
+}
+
+TEST_F(FileTest, OpenWithinFollowsNoLinksAndOpensNothingElse) {
+  ASSERT_OK(files_.MakeDirectories(At("v/deep")));
+  ASSERT_OK(files_.MakeDirectories(At("outside")));
+  ASSERT_OK(files_.WriteFile(At("outside/w"), "secret"));
+  ASSERT_EQ(symlink(At("outside/w").c_str(), At("v/link").c_str()), 0);
+  ASSERT_EQ(symlink(At("outside").c_str(), At("v/way").c_str()), 0);
+  ASSERT_EQ(link(At("outside/w").c_str(), At("v/hard").c_str()), 0);
+  ASSERT_EQ(mkfifo(At("v/fifo").c_str(), 0600), 0);
+  using Kind = FoundWithin::Kind;
+  const std::pair<const char*, Kind> cases[] = {
+      {"gone", Kind::kMissing}, {"gone/w", Kind::kMissing}, {"link", Kind::kLink},
+      {"way/w", Kind::kLink},   {"hard", Kind::kLink},      {"fifo", Kind::kOther},
+      {"deep", Kind::kOther},   {"fifo/w", Kind::kMissing}};
+  for (const auto& [path, kind] : cases) {
+    SCOPED_TRACE(path);
+    ASSERT_OK_AND_ASSIGN(const FoundWithin found, files_.OpenWithin(At("v"), path));
+    EXPECT_EQ(found.kind, kind);
+    EXPECT_EQ(found.file, nullptr);
+  }
+}
+
 TEST_F(FileTest, MakeDirectoriesAndSync) {
   ASSERT_OK(files_.MakeDirectories(At("a/b/c")));
   EXPECT_OK(files_.MakeDirectories(At("a/b/c")));

@@ -461,8 +461,12 @@ const Hostile kInitializers[] = {
      kInvalid,
      {"ONNX_RANGE: ", "'extra'"}},
     {"strings",
-     [](M& m) { Extra(m, TensorProto::STRING, {1}).set_raw_data("x"); },
+     [](M& m) { Extra(m, TensorProto::STRING, {1}).add_string_data("x"); },
      kLacking,
+     {"ONNX_DTYPE: ", "STRING", "'extra'"}},
+    {"strings_in_raw_data",
+     [](M& m) { Extra(m, TensorProto::STRING, {1}).set_raw_data("x"); },
+     kInvalid,
      {"ONNX_DTYPE: ", "STRING", "'extra'"}},
     {"type_999",
      [](M& m) { Weight(m).set_data_type(999); },
@@ -473,10 +477,11 @@ const Hostile kInitializers[] = {
        Weight(m).set_data_location(TensorProto::EXTERNAL);
        onnx::StringStringEntryProto& entry = *Weight(m).add_external_data();
        entry.set_key("location");
-       entry.set_value("../../etc/passwd");
+       entry.set_value("w.bin");
+       Weight(m).clear_float_data();
      },
      kLacking,
-     {"ONNX_EXT: ", "'w'"}},
+     {"ONNX_EXT: ", "'w'", "no folder"}},
     {"sparse",
      [](M& m) { m.mutable_graph()->add_sparse_initializer()->mutable_values()->set_name("s"); },
      kLacking,
@@ -517,7 +522,7 @@ TEST(ReadOnnx, RefusesDeepNesting) {
   }
   onnx::ModelProto model = LogisticModel();
   *model.mutable_graph() = std::move(graph);
-  EXPECT_THAT(ReadOnnx(model.SerializeAsString()), StatusIs(kInvalid, HasSubstr("ONNX_PARSE: ")));
+  EXPECT_THAT(ReadOnnx(model.SerializeAsString()), StatusIs(kInvalid, HasSubstr("ONNX_DEPTH: ")));
 }
 
 TEST(ReadOnnx, EveryTruncationIsAnError) {

@@ -3,7 +3,7 @@
 # root. The one list of them: quickstart.sh, tests/run.sh and the Dockerfile use it. README.md says what each is for.
 #   build   what sigserve and sigctl are built from
 #   test    what their tests need besides
-#   check   clang 14: the thread-safety build, clang-format, clang-tidy, the sanitizers
+#   check   clang 14: the thread-safety build, clang-format, clang-tidy, sanitizers, fuzzing
 set -euo pipefail
 
 declare -A groups=(

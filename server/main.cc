@@ -66,8 +66,8 @@ constexpr char kHelp[] =
 
   sigserve --repository=DIR [--grpc_address=HOST:PORT] [--http_address=HOST:PORT] [--config=FILE]
 
-  --repository=DIR              models: DIR/<model>/<version>/model.onnx and, optional,
-                                DIR/<model>/config.pbtxt
+  --repository=DIR              models: DIR/<model>/<version>/model.onnx (or model.textproto and
+                                its weights) and, optional, DIR/<model>/config.pbtxt
   --grpc_address=HOST:PORT      predictions, models, training, health, reflection
                                 (default 0.0.0.0:8001; port 0 picks a free one and prints it)
   --http_address=HOST:PORT      /metrics, /healthz, /readyz (default 0.0.0.0:8002)

@@ -6,8 +6,8 @@
 // everything that can go wrong; Forward() and Backward() then cannot fail. Operators follow the
 // ONNX specification of the opset named in op_table.cc.
 //
-// To add an operator: one file in this folder, one line in op_table.cc, one test (README, "To add
-// an op").
+// To add an operator: one file in this folder, one line in makers.h and one in op_table.cc, one
+// test (README, "To add an op").
 #pragma once
 
 #include <memory>

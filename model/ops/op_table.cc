@@ -11,8 +11,8 @@
 namespace sigserve {
 namespace {
 
-// Models of opset 7 to 21 are supported. These are the newest opsets whose changes have been read:
-// from 22 on, the operators here gained element types and nothing else.
+// The newest opsets whose changes have been read: from 22 on, the operators here gained element
+// types and nothing else. A node of a newer opset is refused.
 constexpr int kNewest = 23;
 constexpr int kNewestMl = 5;
 constexpr int kAnyNumber = std::numeric_limits<int>::max();

@@ -1,7 +1,8 @@
 // The directory of models, in Triton's layout:
 //
-//   <root>/<model>/<version>/model.onnx   version: a positive decimal number without leading zeros
-//   <root>/<model>/config.pbtxt           optional
+//   <root>/<model>/<version>/     model.onnx, or what formats/load_model.h reads besides; a version
+//                                 is a positive decimal number without leading zeros
+//   <root>/<model>/config.pbtxt   optional
 //
 // Reading it is a scan; writing is one atomic Publish: a temporary directory beside the versions,
 // synced, then renamed, so that a crash at any point leaves either no new version or a whole one.

@@ -1,5 +1,5 @@
-// From files to a servable: config.pbtxt, label files, and a version's model file, each read with a
-// size limit and checked. Knows nothing of what is loaded already. Thread-safe as far as its
+// From files to a servable: config.pbtxt, label files, and a version's files, each read with a size
+// limit and checked. Knows nothing of what is loaded already. Thread-safe as far as its
 // FileSystem is.
 #pragma once
 

@@ -1,6 +1,6 @@
-// ONNX files in. Reads ModelProto (ir_version 3 to 13; ai.onnx opset 7 to 25, ai.onnx.ml 1 to 5, as
-// far as the operator table goes) into a Graph, checking everything before it allocates: files come
-// from users. Source: onnx/onnx.proto (ONNX 1.12) and docs/IR.md.
+// ONNX files in. Reads ModelProto (ir_version 3 to 13; ai.onnx opset 7 to 25, ai.onnx.ml 1 to 5;
+// op_table.cc says how new each operator may be) into a Graph, checking everything before it
+// allocates: files come from users. Source: onnx/onnx.proto (ONNX 1.12) and docs/IR.md.
 //
 // What becomes something else: Constant nodes and initializers are constants (FLOAT16 and BFLOAT16
 // as FLOAT32); ZipMap passes its scores through; outputs of strings (scikit-learn's class names)

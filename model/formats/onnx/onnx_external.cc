@@ -1,18 +1,21 @@
 #include "model/formats/onnx/onnx_external.h"
 
+#include <openssl/evp.h>
+
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "model/base/status_macros.h"
-#include "model/formats/onnx/sha1.h"
 #include "model/formats/weights/named_tensors.h"
 #include "onnx/onnx.pb.h"
 
@@ -148,15 +151,24 @@ class Checker {
   }
 };
 
+// The checksum that ONNX gives of external data: SHA-1, 40 digits. It tells a damaged file from a
+// whole one; it is no defence against whoever writes both.
 absl::StatusOr<std::string> HashOf(const RandomAccessFile& file) {
-  Sha1 hash;
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> hash(EVP_MD_CTX_new(),
+                                                                     &EVP_MD_CTX_free);
+  bool hashed = hash != nullptr && EVP_DigestInit_ex(hash.get(), EVP_sha1(), nullptr) == 1;
   std::string block;
   for (int64_t at = 0; at < file.size(); at += static_cast<int64_t>(block.size())) {
     block.resize(std::min(kHashBlock, static_cast<size_t>(file.size() - at)));
     SIGSERVE_RETURN_IF_ERROR(file.ReadAt(at, absl::MakeSpan(block)));
-    hash.Add(block);
+    hashed = hashed && EVP_DigestUpdate(hash.get(), block.data(), block.size()) == 1;
   }
-  return hash.Hex();
+  std::string digest(EVP_MAX_MD_SIZE, '\0');
+  unsigned int bytes = 0;
+  hashed = hashed && EVP_DigestFinal_ex(hash.get(), reinterpret_cast<unsigned char*>(digest.data()),
+                                        &bytes) == 1;
+  if (!hashed) return absl::InternalError("OpenSSL computes no SHA-1 here");
+  return absl::BytesToHexString(absl::string_view(digest.data(), bytes));
 }
 
 }  // namespace

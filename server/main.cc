@@ -69,7 +69,8 @@ constexpr char kHelp[] =
   --repository=DIR              models: DIR/<model>/<version>/model.onnx (or model.textproto and
                                 its weights) and, optional, DIR/<model>/config.pbtxt
   --grpc_address=HOST:PORT      predictions, models, training, health, reflection
-                                (default 0.0.0.0:8001; port 0 picks a free one and prints it)
+                                (default 0.0.0.0:8001; port 0 picks a free one and prints it;
+                                or unix:PATH)
   --http_address=HOST:PORT      /metrics, /healthz, /readyz (default 0.0.0.0:8002)
   --config=FILE                 the same settings and more as a textproto
                                 (proto/sigserve/v1/server_config.proto); flags win

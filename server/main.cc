@@ -274,8 +274,9 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
                                          {.name = options.server_name,
                                           .version = kVersion,
                                           .ready = [&] { return ready && !draining; }});
-  TrainingServiceImpl training_service(runner.ok() ? absl::StatusOr<JobRunner*>(runner->get())
-                                                   : runner.status());
+  TrainingServiceImpl training_service(
+      runner.ok() ? absl::StatusOr<JobRunner*>(runner->get()) : runner.status(), &clock,
+      options.training.upload_stall);
 
   LimitDecompression(options.listen.max_message_bytes);
   grpc::EnableDefaultHealthCheckService(true);
@@ -333,6 +334,7 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
     if (runner.ok()) (*runner)->Stop(options.listen.drain);
     training = false;
   });
+  training_service.EndUploads();
   StopGracefully(
       server.get(), transport.get(), [&] { return training || loads.count() > 0; },
       options.listen.drain);

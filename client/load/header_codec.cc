@@ -65,8 +65,12 @@ std::string HeaderCodec::Deflate(const Method& method) {
       {":method", "POST"},           {":scheme", "http"}, {":path", method.path},
       {":authority", authority_},    {"te", "trailers"},  {"content-type", "application/grpc"},
       {"user-agent", "sigctl-bench"}};
-  if (method.timeout_ms > 0) {
-    fields.insert(fields.begin() + 4, {"grpc-timeout", absl::StrCat(method.timeout_ms, "m")});
+  if (method.timeout_us > 0) {
+    // At most 8 digits: whole milliseconds as such.
+    const std::string timeout = method.timeout_us % 1000 == 0
+                                    ? absl::StrCat(method.timeout_us / 1000, "m")
+                                    : absl::StrCat(method.timeout_us, "u");
+    fields.insert(fields.begin() + 4, {"grpc-timeout", timeout});
   }
   std::vector<nghttp2_nv> list;
   list.reserve(fields.size());

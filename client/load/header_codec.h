@@ -19,7 +19,7 @@ namespace sigserve::load {
 /// What a call's header block says beside the constants of gRPC.
 struct Method {
   std::string path = {};   // "/package.Service/Method"
-  int64_t timeout_ms = 0;  // grpc-timeout; 0 = none
+  int64_t timeout_us = 0;  // grpc-timeout; 0 = none
 };
 
 class HeaderCodec {

@@ -30,7 +30,7 @@ Lane::Lane(std::string address, const Workload& workload, int64_t deadline_ms, O
 
 absl::Status Lane::Connect() {
   CLIENT_ASSIGN_OR_RETURN(connection_, H2Connection::Connect(address_, this));
-  method_ = connection_->AddMethod({.path = workload_.path, .timeout_ms = deadline_ms_});
+  method_ = connection_->AddMethod({.path = workload_.path, .timeout_us = deadline_ms_ * 1000});
   stream_ = 0;
   return absl::OkStatus();
 }

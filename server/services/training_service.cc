@@ -20,23 +20,68 @@ class Refusal final : public Reactor {
   void OnDone() override { delete this; }
 };
 
-/// One upload: the spec, then chunks, then the job. One message is in flight at a time.
-class TrainReactor final : public grpc::ServerReadReactor<v1::TrainRequest> {
+/// One upload: the spec, then chunks, then the job. One message is in flight at a time. Kept alive
+/// by itself until OnDone, and for a moment longer by the watch that is just looking at it.
+class TrainReactor final : public grpc::ServerReadReactor<v1::TrainRequest>, public WatchedUpload {
  public:
-  TrainReactor(JobRunner* runner, grpc::CallbackServerContext* context, v1::TrainResponse* response)
-      : runner_(runner), context_(context), response_(response), share_(runner->data_budget()) {
-    StartRead(&message_);
+  static TrainReactor* Start(JobRunner* runner, UploadWatch* watch,
+                             grpc::CallbackServerContext* context, v1::TrainResponse* response) {
+    auto reactor = std::make_shared<TrainReactor>(runner, watch, context, response);
+    reactor->self_ = reactor;
+    watch->Add(reactor);
+    reactor->StartRead(&reactor->message_);
+    reactor->Leave();
+    return reactor.get();
   }
 
+  TrainReactor(JobRunner* runner, UploadWatch* watch, grpc::CallbackServerContext* context,
+               v1::TrainResponse* response)
+      : runner_(runner),
+        watch_(watch),
+        context_(context),
+        response_(response),
+        share_(runner->data_budget()),
+        last_heard_(watch->clock().Monotonic()) {}
+
   void OnReadDone(bool ok) override {
-    const absl::Status status = ok ? Take() : SubmitJob();
-    if (ok && status.ok()) {
-      StartRead(&message_);
-    } else {
-      Finish(ToGrpc(status));
+    const std::shared_ptr<TrainReactor> alive = self_;  // another thread may get to OnDone
+    {
+      absl::MutexLock lock(&mutex_);
+      if (finished_) return;  // by End()
+      ++inside_;
+      last_heard_ = absl::InfiniteDuration();
     }
+    const absl::Status status = ok ? Take() : SubmitJob();
+    const bool over = !ok || !status.ok();
+    {
+      absl::MutexLock lock(&mutex_);
+      last_heard_ = watch_->clock().Monotonic();
+      finished_ = over;
+    }
+    if (over) {
+      Finish(ToGrpc(status));
+    } else {
+      StartRead(&message_);
+    }
+    Leave();
   }
-  void OnDone() override { delete this; }
+  void OnDone() override {
+    watch_->Remove(this);
+    self_.reset();
+  }
+
+  absl::Duration last_heard() const override {
+    absl::MutexLock lock(&mutex_);
+    return last_heard_;
+  }
+  void End(const absl::Status& error) override {
+    {
+      absl::MutexLock lock(&mutex_);
+      ++inside_;
+      end_ = error;
+    }
+    Leave();
+  }
 
  private:
   absl::Status Take() {
@@ -78,13 +123,36 @@ class TrainReactor final : public grpc::ServerReadReactor<v1::TrainRequest> {
     return absl::OkStatus();
   }
 
+  /// gRPC must not be asked to finish while it is being asked to read: the last one inside does it.
+  void Leave() ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::Status end;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (--inside_ > 0 || finished_ || end_.ok()) return;
+      finished_ = true;
+      end = end_;
+    }
+    rows_.reset();
+    share_ = DataBudget::Share();
+    Finish(ToGrpc(end));
+  }
+
   JobRunner* const runner_;
+  UploadWatch* const watch_;
   grpc::CallbackServerContext* const context_;
   v1::TrainResponse* const response_;
+  std::shared_ptr<TrainReactor> self_;
+  // Of whoever is inside; of no one else once finished_.
   DataBudget::Share share_;
   v1::TrainRequest message_;
   JobRequest request_;
   std::optional<RowCollector> rows_;
+
+  mutable absl::Mutex mutex_;
+  absl::Duration last_heard_ ABSL_GUARDED_BY(mutex_);  // infinite while OnReadDone is at work
+  absl::Status end_ ABSL_GUARDED_BY(mutex_);
+  int inside_ ABSL_GUARDED_BY(mutex_) = 1;  // Start()
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 /// One watcher: reads the log by offset and holds one event, however slow its client is. Kept alive
@@ -196,15 +264,20 @@ grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context,
 
 }  // namespace
 
-TrainingServiceImpl::TrainingServiceImpl(absl::StatusOr<JobRunner*> runner)
-    : runner_(std::move(runner)) {}
+TrainingServiceImpl::TrainingServiceImpl(absl::StatusOr<JobRunner*> runner, const Clock* clock,
+                                         absl::Duration upload_stall)
+    : runner_(std::move(runner)), watch_(clock, upload_stall) {}
+
+void TrainingServiceImpl::EndUploads() {
+  watch_.EndAll(absl::UnavailableError("the server is shutting down"));
+}
 
 grpc::ServerReadReactor<v1::TrainRequest>* TrainingServiceImpl::Train(
     grpc::CallbackServerContext* context, v1::TrainResponse* response) {
   if (!runner_.ok()) {
     return new Refusal<grpc::ServerReadReactor<v1::TrainRequest>>(runner_.status());
   }
-  return new TrainReactor(*runner_, context, response);
+  return TrainReactor::Start(*runner_, &watch_, context, response);
 }
 
 grpc::ServerWriteReactor<v1::JobEvent>* TrainingServiceImpl::WatchJob(

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "absl/status/statusor.h"
+#include "model/base/clock.h"
+#include "server/services/upload_watch.h"
 #include "server/training/job_runner.h"
 #include "sigserve/v1/training.grpc.pb.h"
 
@@ -11,8 +13,13 @@ namespace sigserve {
 class TrainingServiceImpl final : public v1::TrainingService::CallbackService {
  public:
   /// `runner`: outlives the service; or why there is none (training is disabled, the repository is
-  /// not writable), which every call then answers.
-  explicit TrainingServiceImpl(absl::StatusOr<JobRunner*> runner);
+  /// not writable), which every call then answers. `clock`: outlives it. An upload that brings
+  /// nothing for `upload_stall` is DEADLINE_EXCEEDED and gives its memory back.
+  TrainingServiceImpl(absl::StatusOr<JobRunner*> runner, const Clock* clock,
+                      absl::Duration upload_stall);
+
+  /// The server stops: uploads that are under way end with UNAVAILABLE.
+  void EndUploads();
 
   grpc::ServerReadReactor<v1::TrainRequest>* Train(grpc::CallbackServerContext* context,
                                                    v1::TrainResponse* response) override;
@@ -29,6 +36,7 @@ class TrainingServiceImpl final : public v1::TrainingService::CallbackService {
 
  private:
   const absl::StatusOr<JobRunner*> runner_;
+  UploadWatch watch_;
 };
 
 }  // namespace sigserve

@@ -15,6 +15,8 @@
 #include <fstream>
 #include <regex>
 #include <sstream>
+#include <string>
+#include <utility>
 
 #include "gtest/gtest.h"
 
@@ -23,7 +25,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kBinary[] = SIGSERVE_BINARY_DIR "/bin/sigserve";
+constexpr char kServer[] = SIGSERVE_BINARY_DIR "/bin/sigserve";
+constexpr char kClient[] = SIGSERVE_BINARY_DIR "/bin/sigctl";
 constexpr char kExamples[] = SIGSERVE_SOURCE_DIR "/deploy/examples/repository/";
 // Only a hang takes this long; sanitizer builds start slowly.
 constexpr int kPatienceMs = 60'000;
@@ -40,12 +43,12 @@ std::string TempPath(const std::string& what) {
   return base.string();
 }
 
-// Starts the binary with its standard output in a pipe and its standard error in a file.
-pid_t Spawn(const std::vector<std::string>& arguments, const std::string& log_path, int* out_fd) {
+// Starts a binary with its standard output in a pipe and its standard error in a file.
+pid_t Spawn(std::string binary, const std::vector<std::string>& arguments,
+            const std::string& log_path, int* out_fd) {
   int pipe_fds[2];
   if (pipe2(pipe_fds, O_CLOEXEC) != 0) return -1;
   std::vector<char*> argv;
-  std::string binary = kBinary;
   argv.push_back(binary.data());
   std::vector<std::string> copies = arguments;
   for (std::string& argument : copies) argv.push_back(argument.data());
@@ -147,7 +150,7 @@ CommandResult RunSigserve(const std::vector<std::string>& arguments) {
   close(mkstemp(log_path.data()));
   CommandResult result;
   int out_fd = -1;
-  const pid_t pid = Spawn(arguments, log_path, &out_fd);
+  const pid_t pid = Spawn(kServer, arguments, log_path, &out_fd);
   char buffer[4096];
   ssize_t got = 0;
   pollfd waiting{out_fd, POLLIN, 0};
@@ -163,6 +166,13 @@ CommandResult RunSigserve(const std::vector<std::string>& arguments) {
   return result;
 }
 
+pid_t StartSigctl(const std::vector<std::string>& arguments) {
+  int out_fd = -1;
+  const pid_t pid = Spawn(kClient, arguments, "/dev/null", &out_fd);
+  close(out_fd);
+  return pid;
+}
+
 std::unique_ptr<ServerProcess> ServerProcess::Start(const std::string& repository,
                                                     const std::vector<std::string>& arguments) {
   std::unique_ptr<ServerProcess> server(new ServerProcess);
@@ -171,7 +181,7 @@ std::unique_ptr<ServerProcess> ServerProcess::Start(const std::string& repositor
   std::vector<std::string> all = {"--repository=" + repository, "--grpc_address=127.0.0.1:0",
                                   "--http_address=127.0.0.1:0"};
   all.insert(all.end(), arguments.begin(), arguments.end());
-  server->pid_ = Spawn(all, server->log_path_, &server->out_fd_);
+  server->pid_ = Spawn(kServer, all, server->log_path_, &server->out_fd_);
   server->announcement_ = ReadLine(server->out_fd_);
   static const std::regex line("sigserve [^ ]+: gRPC on ([^ ,]+), HTTP on ([^ ,]+), .*");
   std::smatch match;
@@ -220,6 +230,15 @@ int ServerProcess::Wait() {
 int ServerProcess::Stop() {
   Signal(SIGTERM);
   return Wait();
+}
+
+int64_t ServerProcess::peak_memory() const {
+  std::istringstream status(ReadAll("/proc/" + std::to_string(pid_) + "/status"));
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("VmHWM:", 0) == 0) return std::stoll(line.substr(6)) * 1024;  // kB
+  }
+  ADD_FAILURE() << "no VmHWM of process " << pid_;
+  return 0;
 }
 
 std::string ServerProcess::log() const { return ReadAll(log_path_); }

@@ -56,6 +56,9 @@ struct CommandResult {
 /// The built sigserve with these arguments, until it ends.
 CommandResult RunSigserve(const std::vector<std::string>& arguments);
 
+/// Starts the built sigctl, its output dropped. The caller ends it and waits for it.
+pid_t StartSigctl(const std::vector<std::string>& arguments);
+
 class ServerProcess {
  public:
   /// Waits until the server says where it listens. Null, with a test failure that shows its
@@ -78,6 +81,8 @@ class ServerProcess {
   int Wait();
   /// SIGTERM, then Wait().
   int Stop();
+  /// The most memory it has held so far, in bytes.
+  int64_t peak_memory() const;
   /// Its log so far.
   std::string log() const;
 

@@ -97,7 +97,7 @@ TEST(H2ConnectionTest, ManyCallsAreEachAnsweredOnce) {
   ASSERT_OK_AND_ASSIGN(const auto connection, H2Connection::Connect(server.address(), &seen));
   // Two methods by turns: their header blocks share one table.
   const int methods[] = {connection->AddMethod({.path = "/a.B/C"}),
-                         connection->AddMethod({.path = "/a.B/D", .timeout_ms = 60000})};
+                         connection->AddMethod({.path = "/a.B/D", .timeout_us = 60'000'000})};
   for (uint64_t i = 0; i < 200; ++i) {
     connection->Start(methods[i % 2], absl::StrCat("message ", i), true, i);
   }

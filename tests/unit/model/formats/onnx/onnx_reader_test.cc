@@ -4,7 +4,7 @@
 
 #include "model/runtime/session.h"
 #include "tests/support/status_matchers.h"
-#include "tests/unit/model/formats/onnx/onnx_builder.h"
+#include "tests/support/onnx_builder.h"
 
 namespace sigserve {
 namespace {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 #include <numeric>
 #include <optional>
@@ -32,6 +33,9 @@ class SplitOp final : public Op {
     }
     if (!given.has_value()) {
       SIGSERVE_ASSIGN_OR_RETURN(given, EqualParts(shape[axis], parts));
+    } else if (shape[axis] > 0 && std::count(given->begin(), given->end(), 0) > 0) {
+      return AttributeError(absl::StrCat("split ", Shape(*given).ToString(),
+                                         " leaves nothing of axis ", axis_, " to an output"));
     }
     return SetParts(in[0].type, axis, *given, out);
   }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "tests/robustness/hostile_input.h"
 #include "tests/robustness/onnx_files.h"
@@ -84,7 +85,8 @@ std::vector<HostileInput> ExternalInputs() {
   }
   for (const char* location : {"/etc/passwd", "C:\\x", "c:/x", "a\\b", "file:///x", "file:x",
                                "http://169.254.169.254/", "s3://bucket/w", ".", "a\xff"}) {
-    add(absl::StrCat("51 ", location), {{"location", location}}, kPd, "ONNX_EXT_PATH");
+    add(absl::StrCat("51 ", absl::CHexEscape(location)), {{"location", location}}, kPd,
+        "ONNX_EXT_PATH");
   }
   add("51 NUL", {{"location", std::string("w.bin\0x", 7)}}, kPd, "ONNX_EXT_PATH");
   add("51 none", {{"location", ""}}, kPd, "ONNX_EXT_PATH");

@@ -7,6 +7,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/ops/attribute_error.h"
 #include "model/ops/op_table.h"
 
 namespace sigserve {
@@ -28,8 +29,9 @@ absl::StatusOr<Step> MakeStep(const Graph& graph, const Node& node) {
     present.push_back(id != kNoValue);
   }
   Step step;
-  SIGSERVE_ASSIGN_OR_RETURN(
-      step.op, MakeOp(node.spec, static_cast<int>(node.outputs.size()), constants, present));
+  auto op = MakeOp(node.spec, static_cast<int>(node.outputs.size()), constants, present);
+  if (!op.ok()) return AsAttributeError(op.status());
+  step.op = *std::move(op);
   step.name = node.spec.DebugName();
   step.inputs = node.inputs;
   step.outputs = node.outputs;
@@ -52,18 +54,8 @@ absl::StatusOr<Program> Program::Create(const Graph& graph) {
   program.value_count_ = static_cast<int>(graph.values().size());
   std::vector<bool> known(graph.values().size());
   for (size_t i = 0; i < known.size(); ++i) known[i] = graph.values()[i].constant != nullptr;
-  absl::flat_hash_map<ValueId, int> input_of;
-  for (size_t i = 0; i < graph.inputs().size(); ++i) {
-    input_of[graph.inputs()[i].value] = static_cast<int>(i);
-  }
-  int argument = 0;
   for (const Node& node : graph.nodes()) {
     SIGSERVE_ASSIGN_OR_RETURN(Step step, MakeStep(graph, node));
-    for (const ValueId id : step.inputs) {
-      const auto input = input_of.find(id);
-      if (input != input_of.end()) program.input_uses_.push_back({argument, input->second});
-      ++argument;
-    }
     step.reads_shapes_only = ReadsShapesOnly(node.spec);
     step.known_early = step.reads_shapes_only ||
                        std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {

@@ -28,19 +28,12 @@ struct Step {
   bool reads_shapes_only = false;
 };
 
-/// Where an input of the graph is read: `argument` counts the inputs of all steps in order.
-struct InputUse {
-  int argument = 0;
-  int input = 0;
-};
-
 class Program {
  public:
   static absl::StatusOr<Program> Create(const Graph& graph);
 
   const Graph& graph() const { return graph_; }
   absl::Span<const Step> steps() const { return steps_; }
-  absl::Span<const InputUse> input_uses() const { return input_uses_; }
   /// Number of values: the graph's, then those of outputs that nobody wants.
   int value_count() const { return value_count_; }
 
@@ -53,7 +46,6 @@ class Program {
  private:
   Graph graph_;
   std::vector<Step> steps_;
-  std::vector<InputUse> input_uses_;
   int value_count_ = 0;
 };
 

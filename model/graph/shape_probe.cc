@@ -43,12 +43,19 @@ void Probe(const Program& program, int64_t batch, int any_rank, Probes& probes) 
 
 }  // namespace
 
-bool OnlyBatchIsFree(const Graph& graph) {
+bool BatchIsFree(const Graph& graph) {
   return !graph.inputs().empty() &&
          std::all_of(graph.inputs().begin(), graph.inputs().end(), [](const GraphInput& input) {
            const Shape& shape = input.type.shape;
-           return !input.type.any_rank && shape.rank() > 0 && shape[0] == -1 &&
-                  std::count(shape.dims().begin(), shape.dims().end(), -1) == 1;
+           return !input.type.any_rank && shape.rank() > 0 && shape[0] == -1;
+         });
+}
+
+bool OnlyBatchIsFree(const Graph& graph) {
+  return BatchIsFree(graph) &&
+         std::all_of(graph.inputs().begin(), graph.inputs().end(), [](const GraphInput& input) {
+           const auto dims = input.type.shape.dims();
+           return std::count(dims.begin(), dims.end(), -1) == 1;
          });
 }
 

@@ -20,6 +20,8 @@ struct Probes {
   absl::Status last_error;
 };
 
+/// Whether dimension 0 of every input is free, whatever else is.
+bool BatchIsFree(const Graph& graph);
 /// Whether dimension 0 of every input is free, and nothing else is.
 bool OnlyBatchIsFree(const Graph& graph);
 /// Whether nothing is free.

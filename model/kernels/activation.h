@@ -31,8 +31,10 @@ void LogSigmoid(absl::Span<const float> x, absl::Span<float> out);
 /// The error function, within 2 ULP. NaN gives NaN, +-infinity give +-1.
 void Erf(absl::Span<const float> x, absl::Span<float> out);
 
-/// From here on: NaN gives NaN, an infinity gives the limit. Elu, Selu, Celu, Mish and Softsign are
-/// within 4 ULP, Gelu within 6; GeluTanh and HardSwish within a few ULP of their largest term.
+/// From here on: NaN gives NaN, an infinity gives the limit, except that (as in PyTorch) Gelu,
+/// GeluTanh, Mish and HardSwish of -infinity and Softsign of either are NaN. Elu, Selu, Celu, Mish
+/// and Softsign are within 4 ULP, Gelu within 6; GeluTanh and HardSwish within a few ULP of their
+/// largest term.
 /// x on the right of 0; alpha (exp(x) - 1) on the left.
 void Elu(absl::Span<const float> x, float alpha, absl::Span<float> out);
 /// gamma times Elu.

@@ -51,6 +51,14 @@ HWY_INLINE V KeepNaN(V x, V y) {
   return hn::IfThenElse(hn::Eq(x, x), y, x);
 }
 
+// The limit at -infinity that arithmetic gives where a function is x times what vanishes: NaN.
+template <class D, class V>
+HWY_INLINE V NaNAtMinusInfinity(D d, V x, V y) {
+  const V infinity = hn::Set(d, std::numeric_limits<float>::infinity());
+  return hn::IfThenElse(hn::Eq(x, hn::Neg(infinity)),
+                        hn::Set(d, std::numeric_limits<float>::quiet_NaN()), KeepNaN(x, y));
+}
+
 // 2 atanh(a / b) for |a / b| <= 1/3: twice the quotient, and the rest of the series as `low`.
 template <class D, class V>
 HWY_INLINE Pair<V> TwiceAtanh(D d, Pair<V> a, Pair<V> b) {
@@ -212,7 +220,7 @@ struct GeluOf {  // x times the normal distribution's integral up to x
     const V right = hn::NegMulAdd(x, tail, x);
     const V y = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), left, right);
     const V limit = hn::Set(d, 14.4F);
-    return KeepNaN(x, hn::IfThenElse(hn::Gt(x, limit), x, y));
+    return NaNAtMinusInfinity(d, x, hn::IfThenElse(hn::Gt(x, limit), x, y));
   }
 };
 
@@ -224,7 +232,7 @@ struct GeluTanhOf {  // x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3))
     const V inner =
         hn::MulAdd(hn::Mul(near, near), hn::Set(d, 0.0713548163F), hn::Set(d, 1.59576912F));
     const V y = hn::Mul(near, SigmoidOf()(d, hn::Mul(near, inner)));
-    return KeepNaN(x, hn::IfThenElse(hn::Gt(x, limit), x, y));
+    return NaNAtMinusInfinity(d, x, hn::IfThenElse(hn::Gt(x, limit), x, y));
   }
 };
 
@@ -246,7 +254,7 @@ struct MishOf {  // x tanh(softplus(x)), both exponentials of one z = exp(-|x|)
     const V near = hn::Min(hn::Max(x, hn::Neg(limit)), limit);
     const V y = hn::Mul(near, ratio);
     const V kept = hn::IfThenElse(left, hn::Mul(y, PowerOfTwo(d, e.rest)), y);
-    return KeepNaN(x, hn::IfThenElse(hn::Gt(x, limit), x, kept));
+    return NaNAtMinusInfinity(d, x, hn::IfThenElse(hn::Gt(x, limit), x, kept));
   }
 };
 

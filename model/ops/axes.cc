@@ -2,13 +2,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/ops/attribute_error.h"
 
 namespace sigserve {
 
 absl::StatusOr<int> ResolveAxis(int64_t axis, const Shape& shape) {
   const int64_t resolved = axis < 0 ? axis + shape.rank() : axis;
   if (resolved < 0 || resolved >= shape.rank()) {
-    return absl::InvalidArgumentError(
+    return AttributeError(
         absl::StrCat("axis ", axis, " is out of range for input ", shape.ToString()));
   }
   return static_cast<int>(resolved);
@@ -19,12 +20,12 @@ absl::StatusOr<AxisSet> ResolveAxes(absl::Span<const int64_t> axes, int rank) {
   for (const int64_t axis : axes) {
     const int64_t resolved = axis < 0 ? axis + rank : axis;
     if (resolved < 0 || resolved >= rank) {
-      return absl::InvalidArgumentError(
+      return AttributeError(
           absl::StrCat("axis ", axis, " is out of range for ", rank, " dimensions"));
     }
     bool& flag = set[static_cast<size_t>(resolved)];
     if (flag) {
-      return absl::InvalidArgumentError(absl::StrCat("axis ", axis, " is given twice"));
+      return AttributeError(absl::StrCat("axis ", axis, " is given twice"));
     }
     flag = true;
   }

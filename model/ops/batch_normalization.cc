@@ -1,3 +1,4 @@
+#include "model/ops/attribute_error.h"
 #include "model/ops/moments.h"
 
 namespace sigserve {
@@ -20,7 +21,7 @@ class BatchNormalizationOp final : public Op {
     if (in[4].value.present()) {
       for (const float variance : in[4].value.values<float>()) {
         if (!(variance >= 0)) {
-          return absl::InvalidArgumentError(
+          return AttributeError(
               absl::StrCat("var has ", variance, ", expected numbers of at least 0"));
         }
       }

@@ -1,6 +1,8 @@
 #include <limits>
 #include <type_traits>
 
+#include "absl/strings/str_cat.h"
+#include "model/ops/attribute_error.h"
 #include "model/ops/makers.h"
 #include "model/ops/visit.h"
 
@@ -65,18 +67,41 @@ class ClipOp final : public Op {
   const float high_;
 };
 
+template <typename T>
+absl::Status Crossed(T low, T high) {
+  return AttributeError(absl::StrCat("min is ", low, ", max is ", high, ": nothing is between"));
+}
+
+/// Bounds that a file has are meant; what a request sends may cross.
+absl::Status CheckOrder(const TensorView& low, const TensorView& high) {
+  if (!low.present() || !high.present() || low.dtype() != high.dtype() || low.elements() != 1 ||
+      high.elements() != 1) {
+    return absl::OkStatus();
+  }
+  absl::Status status;
+  VisitDType(low.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    const T from = *static_cast<const T*>(low.data());
+    const T to = *static_cast<const T*>(high.data());
+    if (!(from <= to)) status = Crossed(from, to);
+  });
+  return status;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<const Op>> MakeClip(const NodeSpec& node,
-                                                   absl::Span<const TensorView>) {
+                                                   absl::Span<const TensorView> constants) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   if (node.opset >= 11) {
     SIGSERVE_RETURN_IF_ERROR(node.attributes.CheckKnown({}));
+    SIGSERVE_RETURN_IF_ERROR(CheckOrder(constants[1], constants[2]));
     return std::make_unique<ClipOp>(-kInfinity, kInfinity);
   }
   SIGSERVE_RETURN_IF_ERROR(node.attributes.CheckKnown({"max", "min"}));
   SIGSERVE_ASSIGN_OR_RETURN(const float low, node.attributes.Float("min", -kInfinity));
   SIGSERVE_ASSIGN_OR_RETURN(const float high, node.attributes.Float("max", kInfinity));
+  if (!(low <= high)) return Crossed(low, high);
   return std::make_unique<ClipOp>(low, high);
 }
 

@@ -1,3 +1,4 @@
+#include "model/ops/attribute_error.h"
 #include "model/ops/copy.h"
 
 namespace sigserve {
@@ -11,7 +12,7 @@ class FlattenOp final : public CopyOp {
     const Shape& shape = in[0].type.shape;
     const int64_t axis = axis_ < 0 ? axis_ + shape.rank() : axis_;
     if (axis < 0 || axis > shape.rank()) {
-      return absl::InvalidArgumentError(
+      return AttributeError(
           absl::StrCat("axis ", axis_, " is out of range for input ", shape.ToString()));
     }
     const auto split = static_cast<size_t>(axis);

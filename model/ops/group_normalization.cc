@@ -1,6 +1,7 @@
 // GroupNormalization, InstanceNormalization and MeanVarianceNormalization.
 #include <vector>
 
+#include "model/ops/attribute_error.h"
 #include "model/ops/moments.h"
 
 namespace sigserve {
@@ -69,7 +70,7 @@ class MeanVarianceNormalizationOp final : public Op {
     const int rank = in[0].type.shape.rank();
     for (const int64_t axis : axes_) {
       if (axis < -rank || axis >= rank) {
-        return absl::InvalidArgumentError(
+        return AttributeError(
             absl::StrCat("axis ", axis, " is out of range for X ", in[0].type.shape.ToString()));
       }
     }

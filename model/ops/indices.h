@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/ops/attribute_error.h"
 #include "model/ops/op.h"
 
 namespace sigserve {
@@ -31,7 +32,7 @@ inline absl::Status CheckIndices(const Operand& indices, int64_t size) {
   for (size_t i = 0; i < n; ++i) {
     const int64_t index = IndexAt(indices.value, i);
     if (index < -size || index >= size) {
-      return absl::InvalidArgumentError(
+      return AttributeError(
           absl::StrCat("index ", index, " (element ", i, ") is out of range for size ", size));
     }
   }

@@ -1,3 +1,4 @@
+#include "model/ops/attribute_error.h"
 #include "model/ops/broadcast.h"
 #include "model/ops/moments.h"
 
@@ -13,8 +14,7 @@ class LayerNormalizationOp final : public Op {
     SIGSERVE_RETURN_IF_ERROR(ExpectFloat32(in[0], "X"));
     const Shape& x = in[0].type.shape;
     if (axis_ < -x.rank() || axis_ >= x.rank()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("axis ", axis_, " is out of range for X ", x.ToString()));
+      return AttributeError(absl::StrCat("axis ", axis_, " is out of range for X ", x.ToString()));
     }
     const int axis = AxisIn(x);
     const Shape row(x.dims().subspan(static_cast<size_t>(axis)));

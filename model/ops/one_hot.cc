@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/ops/attribute_error.h"
 #include "model/ops/indices.h"
 #include "model/ops/makers.h"
 #include "model/ops/visit.h"
@@ -41,7 +42,7 @@ class OneHotOp final : public Op {
     const Shape& indices = in[0].type.shape;
     const int64_t rank = indices.rank() + 1;
     if (axis_ < -rank || axis_ >= rank) {
-      return absl::InvalidArgumentError(
+      return AttributeError(
           absl::StrCat("axis ", axis_, " is out of range for ", rank, " dimensions"));
     }
     Shape shape;

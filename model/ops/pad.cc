@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "model/ops/attribute_error.h"
 #include "model/ops/makers.h"
 
 namespace sigserve {
@@ -35,7 +36,7 @@ class PadOp final : public Op {
         SIGSERVE_ASSIGN_OR_RETURN(axes, Known(in[3], "axes"));
         for (const int64_t axis : axes) {
           if (axis < -x.rank() || axis >= x.rank()) {
-            return absl::InvalidArgumentError(
+            return AttributeError(
                 absl::StrCat("axis ", axis, " is out of range for input ", x.ToString()));
           }
         }

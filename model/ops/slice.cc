@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "model/ops/attribute_error.h"
 #include "model/ops/axes.h"
 #include "model/ops/makers.h"
 #include "model/ops/strided.h"
@@ -25,14 +26,13 @@ class SliceOp final : public Op {
     SIGSERVE_ASSIGN_OR_RETURN(const auto steps, ListOf(std::nullopt, in, 4, "steps"));
     const size_t n = starts->size();
     if (ends->size() != n || (axes && axes->size() != n) || (steps && steps->size() != n)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("starts, ends, axes and steps differ in length: ", n, ", ", ends->size(),
-                       ", ", axes ? axes->size() : n, ", ", steps ? steps->size() : n));
+      return AttributeError(absl::StrCat("starts, ends, axes and steps differ in length: ", n, ", ",
+                                         ends->size(), ", ", axes ? axes->size() : n, ", ",
+                                         steps ? steps->size() : n));
     }
     Shape shape = in[0].type.shape;
     if (static_cast<int>(n) > shape.rank()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("slices ", n, " axes, input is ", shape.ToString()));
+      return AttributeError(absl::StrCat("slices ", n, " axes, input is ", shape.ToString()));
     }
     if (axes) {
       SIGSERVE_RETURN_IF_ERROR(ResolveAxes(*axes, shape.rank()).status());
@@ -41,7 +41,7 @@ class SliceOp final : public Op {
       const int axis = AxisAt(axes, i, shape.rank());
       const int64_t step = steps ? (*steps)[i] : 1;
       if (step == 0) {
-        return absl::InvalidArgumentError(absl::StrCat("step of axis ", axis, " is 0"));
+        return AttributeError(absl::StrCat("step of axis ", axis, " is 0"));
       }
       shape.set(axis, RangeOf((*starts)[i], (*ends)[i], step, shape[axis]).count);
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/ops/attribute_error.h"
 #include "model/ops/makers.h"
 
 namespace sigserve {
@@ -35,7 +36,7 @@ class SoftmaxOp final : public Op {
     SIGSERVE_RETURN_IF_ERROR(ExpectFloat32(in[0], "input"));
     const int rank = in[0].type.shape.rank();
     if (axis_ < -rank || axis_ >= rank) {
-      return absl::InvalidArgumentError(
+      return AttributeError(
           absl::StrCat("axis ", axis_, " is out of range for input ", in[0].type.shape.ToString()));
     }
     out[0] = in[0].type;

@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <cstring>
 #include <numeric>
 #include <optional>
 #include <vector>
 
+#include "model/ops/attribute_error.h"
 #include "model/ops/axes.h"
 #include "model/ops/blocks.h"
 #include "model/ops/makers.h"
@@ -22,15 +24,18 @@ class SplitOp final : public Op {
     SIGSERVE_ASSIGN_OR_RETURN(const int axis, ResolveAxis(axis_, shape));
     SIGSERVE_ASSIGN_OR_RETURN(std::optional<Integers> given, ListOf(split_, in, 1, "split"));
     if (given.has_value() && num_outputs_ > 0) {
-      return absl::InvalidArgumentError("has both 'split' and 'num_outputs', expected one of them");
+      return AttributeError("has both 'split' and 'num_outputs', expected one of them");
     }
     const auto parts = static_cast<int64_t>(out.size());
     if (num_outputs_ > 0 && num_outputs_ != parts) {
-      return absl::InvalidArgumentError(absl::StrCat("attribute 'num_outputs' is ", num_outputs_,
-                                                     ", the node has ", parts, " outputs"));
+      return AttributeError(absl::StrCat("attribute 'num_outputs' is ", num_outputs_,
+                                         ", the node has ", parts, " outputs"));
     }
     if (!given.has_value()) {
       SIGSERVE_ASSIGN_OR_RETURN(given, EqualParts(shape[axis], parts));
+    } else if (shape[axis] > 0 && std::count(given->begin(), given->end(), 0) > 0) {
+      return AttributeError(absl::StrCat("split ", Shape(*given).ToString(),
+                                         " leaves nothing of axis ", axis_, " to an output"));
     }
     return SetParts(in[0].type, axis, *given, out);
   }
@@ -56,9 +61,9 @@ class SplitOp final : public Op {
     const int64_t part = (size + parts - 1) / parts;
     const int64_t last = size - part * (parts - 1);
     if (last < 0 || (num_outputs_ == 0 && last != part)) {
-      return absl::InvalidArgumentError(absl::StrCat("axis ", axis_, " has size ", size, ", which ",
-                                                     parts, " outputs cannot share",
-                                                     num_outputs_ == 0 ? " equally" : ""));
+      return AttributeError(absl::StrCat("axis ", axis_, " has size ", size, ", which ", parts,
+                                         " outputs cannot share",
+                                         num_outputs_ == 0 ? " equally" : ""));
     }
     Integers sizes(static_cast<size_t>(parts), part);
     sizes.back() = last;
@@ -74,9 +79,9 @@ class SplitOp final : public Op {
       left -= fits ? size : 0;
     }
     if (!fits || left != 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("split ", Shape(sizes).ToString(), " does not share size ", x.shape[axis],
-                       " of axis ", axis_, " among ", out.size(), " outputs"));
+      return AttributeError(absl::StrCat("split ", Shape(sizes).ToString(), " does not share size ",
+                                         x.shape[axis], " of axis ", axis_, " among ", out.size(),
+                                         " outputs"));
     }
     for (size_t i = 0; i < out.size(); ++i) {
       out[i] = x;

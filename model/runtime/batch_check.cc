@@ -1,5 +1,6 @@
 #include "model/runtime/batch_check.h"
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 #include <vector>
@@ -11,14 +12,23 @@ namespace sigserve {
 namespace {
 
 constexpr int64_t kRows = 3;
+// What stands in for free sizes other than the batch.
+constexpr int64_t kOtherSizes[] = {3, 4};
 // Models with larger rows are not batched: batching would win them nothing.
 constexpr int64_t kMaxRowBytes = int64_t{64} << 20;
 // Small values and large ones: some mixing shows only in one of them (saturation, vanishing).
 constexpr float kScales[] = {1.0F, 32.0F};
 
-Tensor RandomRows(const InputSignature& input, float scale, std::mt19937& random) {
-  Shape shape = input.shape;
-  shape.set(0, kRows);
+Shape FilledIn(const Shape& declared, int64_t rows, int64_t other) {
+  Shape shape = declared;
+  for (int d = 0; d < shape.rank(); ++d) {
+    if (shape[d] == -1) shape.set(d, d == 0 ? rows : other);
+  }
+  return shape;
+}
+
+Tensor RandomRows(const InputSignature& input, const Shape& shape, float scale,
+                  std::mt19937& random) {
   Tensor tensor(input.dtype, shape);
   std::normal_distribution<float> normal(0.0F, scale);
   for (int64_t i = 0; i < tensor.elements(); ++i) {
@@ -58,35 +68,47 @@ bool SameBits(const TensorView& a, const TensorView& b) {
   return bytes == 0 || std::memcmp(a.data(), b.data(), bytes) == 0;
 }
 
-}  // namespace
-
-bool RowsAreIndependent(const std::shared_ptr<const Executable>& executable) {
+bool AreIndependent(const std::shared_ptr<const Executable>& executable, int64_t other,
+                    float scale) {
   const Signature& signature = executable->signature();
-  for (const InputSignature& input : signature.inputs) {
-    Shape row = input.shape;
-    row.set(0, 1);
-    const auto bytes = CheckedBytes(row, SizeOf(input.dtype));
-    if (!bytes.ok() || *bytes > kMaxRowBytes) return false;
-  }
   Session together(executable);
   Session alone(executable);
   std::mt19937 random(569);
-  for (const float scale : kScales) {
-    std::vector<Tensor> inputs;
-    std::vector<TensorView> batch;
-    for (const InputSignature& input : signature.inputs) {
-      inputs.push_back(RandomRows(input, scale, random));
-      batch.push_back(inputs.back().view());
+  std::vector<Tensor> inputs;
+  std::vector<TensorView> batch;
+  for (const InputSignature& input : signature.inputs) {
+    inputs.push_back(RandomRows(input, FilledIn(input.shape, kRows, other), scale, random));
+    batch.push_back(inputs.back().view());
+  }
+  if (!together.Run(batch).ok()) return false;
+  for (int64_t row = 0; row < kRows; ++row) {
+    std::vector<TensorView> single;
+    for (const TensorView& input : batch) single.push_back(Row(input, row));
+    if (!alone.Run(single).ok()) return false;
+    for (int i = 0; i < static_cast<int>(signature.outputs.size()); ++i) {
+      const TensorView& all = together.output(i);
+      if (all.shape().rank() == 0 || all.shape()[0] != kRows) return false;
+      if (!SameBits(Row(all, row), alone.output(i))) return false;
     }
-    if (!together.Run(batch).ok()) return false;
-    for (int64_t row = 0; row < kRows; ++row) {
-      std::vector<TensorView> single;
-      for (const TensorView& input : batch) single.push_back(Row(input, row));
-      if (!alone.Run(single).ok()) return false;
-      for (int i = 0; i < static_cast<int>(signature.outputs.size()); ++i) {
-        if (!SameBits(Row(together.output(i), row), alone.output(i))) return false;
-      }
+  }
+  return true;
+}
+
+}  // namespace
+
+bool RowsAreIndependent(const std::shared_ptr<const Executable>& executable) {
+  bool only_batch_is_free = true;
+  for (const InputSignature& input : executable->signature().inputs) {
+    const auto bytes = CheckedBytes(FilledIn(input.shape, 1, kOtherSizes[1]), SizeOf(input.dtype));
+    if (!bytes.ok() || *bytes > kMaxRowBytes) return false;
+    const auto dims = input.shape.dims();
+    only_batch_is_free = only_batch_is_free && std::count(dims.begin(), dims.end(), -1) == 1;
+  }
+  for (const int64_t other : kOtherSizes) {
+    for (const float scale : kScales) {
+      if (!AreIndependent(executable, other, scale)) return false;
     }
+    if (only_batch_is_free) break;
   }
   return true;
 }

@@ -9,8 +9,8 @@
 namespace sigserve {
 
 /// True when every output has the same bits for a row alone and for that row among others. Requires
-/// inputs whose only free size is dimension 0 and outputs whose dimension 0 is the batch. False
-/// also when the model cannot run such batches.
+/// inputs and outputs whose dimension 0 is the batch; other free sizes are tried at 3 and at 4.
+/// False also when the model cannot run such batches.
 bool RowsAreIndependent(const std::shared_ptr<const Executable>& executable);
 
 }  // namespace sigserve

@@ -11,6 +11,7 @@
 #include "model/graph/passes/remove_dead_nodes.h"
 #include "model/graph/shape_probe.h"
 #include "model/runtime/batch_check.h"
+#include "model/runtime/compile_error.h"
 #include "model/runtime/executable_impl.h"
 #include "model/runtime/output_link.h"
 
@@ -66,6 +67,12 @@ Executable::Executable() = default;
 Executable::~Executable() = default;
 
 absl::StatusOr<std::shared_ptr<const Executable>> Executable::Compile(const Graph& graph) {
+  auto executable = CompileGraph(graph);
+  if (!executable.ok()) return WithToken(executable.status());
+  return executable;
+}
+
+absl::StatusOr<std::shared_ptr<const Executable>> Executable::CompileGraph(const Graph& graph) {
   SIGSERVE_ASSIGN_OR_RETURN(const Graph prepared, Prepare(graph));
   auto impl = std::make_unique<Impl>();
   SIGSERVE_ASSIGN_OR_RETURN(impl->program, Program::Create(prepared));
@@ -75,7 +82,7 @@ absl::StatusOr<std::shared_ptr<const Executable>> Executable::Compile(const Grap
   const bool only_batch_is_free = OnlyBatchIsFree(prepared);
   // What fails at our guesses of open sizes may work at the request's; what we lack, we lack.
   if (probes.types.empty() &&
-      (only_batch_is_free || IsFixed(prepared) || absl::IsUnimplemented(probes.last_error))) {
+      (only_batch_is_free || IsFixed(prepared) || !absl::IsInvalidArgument(probes.last_error))) {
     return probes.last_error;
   }
   if (only_batch_is_free && probes.all_worked) {
@@ -87,7 +94,9 @@ absl::StatusOr<std::shared_ptr<const Executable>> Executable::Compile(const Grap
   std::vector<ValueId> kept = impl->logits;
   kept.insert(kept.end(), prepared.outputs().begin(), prepared.outputs().end());
   impl->aliases = Aliases(program, kept);
-  const bool maybe_batchable = impl->family.valid() && OutputsFollowBatch(prepared, probes);
+  const bool maybe_batchable =
+      (only_batch_is_free ? impl->family.valid() : BatchIsFree(prepared) && probes.all_worked) &&
+      OutputsFollowBatch(prepared, probes);
   executable->impl_ = std::move(impl);
   executable->signature_.batchable = maybe_batchable && RowsAreIndependent(executable);
   return executable;

@@ -12,10 +12,11 @@ namespace sigserve {
 
 class Executable {
  public:
-  /// Compiles a graph. Errors name the node: INVALID_ARGUMENT (shapes that cannot fit for any
-  /// batch, bad attributes), UNIMPLEMENTED (an operator, or a combination of attributes, that we
-  /// lack). Tries the graph on small shapes so that a model which cannot run is refused here, not
-  /// at its first request.
+  /// Compiles a graph. Errors name the node and start with a token: INVALID_ARGUMENT (ONNX_SHAPE:
+  /// shapes that cannot fit for any batch; ONNX_ATTR: bad attributes), UNIMPLEMENTED (ONNX_OP: an
+  /// operator, or a combination of attributes, that we lack), RESOURCE_EXHAUSTED
+  /// (ONNX_TENSOR_LIMIT: a result over 2 GiB). Tries the graph on small shapes so that a model
+  /// which cannot run is refused here, not at its first request.
   static absl::StatusOr<std::shared_ptr<const Executable>> Compile(const Graph& graph);
 
   ~Executable();
@@ -24,6 +25,7 @@ class Executable {
  private:
   friend class Session;
   struct Impl;
+  static absl::StatusOr<std::shared_ptr<const Executable>> CompileGraph(const Graph& graph);
   Executable();
 
   Signature signature_;

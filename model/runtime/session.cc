@@ -43,6 +43,12 @@ bool Fits(const Shape& shape, const InputSignature& declared) {
 
 }  // namespace
 
+// Where an input of the graph is read: `argument` counts the inputs of all steps in order.
+struct InputUse {
+  int argument = 0;
+  int input = 0;
+};
+
 // Everything that running one set of input shapes needs. Its pointers go into one arena.
 struct BoundShapes {
   struct BoundStep {

@@ -41,7 +41,7 @@ struct Signature {
   std::vector<InputSignature> inputs;
   std::vector<OutputSignature> outputs;
   /// Dimension 0 of every input and output is the batch: rows of several requests may be run
-  /// together.
+  /// together where all their other sizes are equal.
   bool batchable = false;
 };
 

@@ -141,7 +141,7 @@ absl::StatusOr<ServableSettings> MatchSettings(const ModelOptions& options,
   settings.forbid_nan = options.forbid_nan;
   settings.max_batch_size = options.max_batch_size.value_or(0);
   if (settings.max_batch_size > 0 && !signature.batchable) {
-    return Bad("max_batch_size is ", settings.max_batch_size,
+    return Bad("MODEL_BATCH_DIM: max_batch_size is ", settings.max_batch_size,
                ", but dimension 0 of the model's inputs and outputs is no batch; set it to 0");
   }
   for (const DeclaredTensor& input : options.inputs) {

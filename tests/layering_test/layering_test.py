@@ -45,6 +45,7 @@ TESTS = {
     "tests/unit/model": ["model"],
     "tests/unit/server": ["model", "server"],
     "tests/unit/client": ["client"],
+    "tests/robustness": ["model", "server"],
     "tests/differential": ["model"],
     "tests/integration": ["model", "server", "client"],
     "tests/fuzz": ["model", "server"],

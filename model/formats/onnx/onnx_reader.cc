@@ -345,7 +345,7 @@ absl::StatusOr<Graph> ReadOnnx(absl::string_view bytes, FileSystem* files,
   if (bytes.empty()) return absl::InvalidArgumentError("ONNX_PARSE: the file is empty");
   SIGSERVE_ASSIGN_OR_RETURN(OnnxWire wire, ScanOnnx(bytes));
   onnx::ModelProto model;
-  SIGSERVE_RETURN_IF_ERROR(ParseOnnx(wire.skeleton, model));
+  SIGSERVE_RETURN_IF_ERROR(ParseOnnx(wire.skeleton_is_file ? bytes : wire.skeleton, model));
   wire.skeleton = std::string();
   return Reader(wire.raw_data, files, directory).Read(model);
 }

@@ -100,8 +100,14 @@ bool IsKnown(uint32_t number, std::initializer_list<uint32_t> known) {
   return std::find(known.begin(), known.end(), number) != known.end();
 }
 
+/// One look at the file. One use.
 class Scanner {
  public:
+  /// `split`: sets raw_data aside; else only looks.
+  explicit Scanner(bool split) : split_(split) {}
+
+  size_t raw_bytes() const { return raw_bytes_; }
+
   absl::StatusOr<OnnxWire> Scan(absl::string_view model) {
     Cursor cursor(model);
     Field field;
@@ -110,7 +116,7 @@ class Scanner {
       if (field.number == onnx::ModelProto::kGraphFieldNumber && field.type == kBytes) {
         std::string graph;
         SIGSERVE_RETURN_IF_ERROR(ScanGraph(field.payload, graph));
-        AppendMessage(field.number, graph, wire_.skeleton);
+        if (split_) AppendMessage(field.number, graph, wire_.skeleton);
         continue;
       }
       // 26: configuration, from ir_version 11 on.
@@ -161,12 +167,13 @@ class Scanner {
       if (!cursor.Next(&field)) return Garbage(absl::StrCat("initializer ", initializers_ - 1));
       if (field.number == onnx::TensorProto::kRawDataFieldNumber && field.type == kBytes) {
         raw = field.payload;
-      } else {
+      } else if (split_) {
         kept.append(field.whole.data(), field.whole.size());
       }
     }
-    AppendMessage(initializer.number, kept, out);
-    wire_.raw_data.push_back(raw);
+    raw_bytes_ += raw.size();
+    wire_.raw_data.push_back(split_ ? raw : absl::string_view());
+    if (split_) AppendMessage(initializer.number, kept, out);
     return absl::OkStatus();
   }
 
@@ -178,7 +185,7 @@ class Scanner {
 
   absl::Status Keep(const Field& field, bool known, std::string& out) {
     if (known) {
-      out.append(field.whole.data(), field.whole.size());
+      if (split_) out.append(field.whole.data(), field.whole.size());
       return absl::OkStatus();
     }
     unknown_bytes_ += field.whole.size();
@@ -187,7 +194,9 @@ class Scanner {
                                                      " bytes in fields that are unknown to ONNX"));
   }
 
+  const bool split_;
   OnnxWire wire_;
+  size_t raw_bytes_ = 0;
   int nodes_ = 0;
   int initializers_ = 0;
   int inputs_ = 0;
@@ -233,7 +242,14 @@ bool NestsTooDeep(Message type, absl::string_view message, int depth) {
 
 }  // namespace
 
-absl::StatusOr<OnnxWire> ScanOnnx(absl::string_view bytes) { return Scanner().Scan(bytes); }
+absl::StatusOr<OnnxWire> ScanOnnx(absl::string_view bytes) {
+  Scanner look(/*split=*/false);
+  SIGSERVE_ASSIGN_OR_RETURN(OnnxWire whole, look.Scan(bytes));
+  if (look.raw_bytes() > bytes.size() / 2) return Scanner(/*split=*/true).Scan(bytes);
+  // What is left would be nearly all of the file: one copy more, not one less.
+  whole.skeleton_is_file = true;
+  return whole;
+}
 
 absl::Status ParseOnnx(absl::string_view skeleton, onnx::ModelProto& model) {
   if (!model.ParseFromArray(skeleton.data(), static_cast<int>(skeleton.size()))) {

@@ -20,6 +20,8 @@ namespace sigserve {
 
 struct OnnxWire {
   std::string skeleton;  // the file without its initializers' raw_data
+  /// Nothing was set aside: the file is its own skeleton, and raw_data's views are empty.
+  bool skeleton_is_file = false;
   /// By initializer, in the file's order: its raw_data, within the file; empty without.
   std::vector<absl::string_view> raw_data;
 };

@@ -6,6 +6,7 @@
 #include "absl/container/inlined_vector.h"
 #include "model/base/status_macros.h"
 #include "model/graph/passes/graph_copier.h"
+#include "model/ops/attribute_error.h"
 #include "model/ops/op_table.h"
 
 namespace sigserve {
@@ -32,9 +33,9 @@ absl::StatusOr<Constants> Evaluate(const Node& node, const Constants& known, int
     present.push_back(operand.present);
     operands.push_back(std::move(operand));
   }
-  SIGSERVE_ASSIGN_OR_RETURN(
-      const std::unique_ptr<const Op> op,
-      MakeOp(node.spec, static_cast<int>(node.outputs.size()), inputs, present));
+  const auto made = MakeOp(node.spec, static_cast<int>(node.outputs.size()), inputs, present);
+  if (!made.ok()) return AsAttributeError(made.status());
+  const Op* op = made->get();
   std::vector<TensorType> types(node.outputs.size());
   SIGSERVE_RETURN_IF_ERROR(
       Annotate(op->Infer(operands, absl::MakeSpan(types)), node.spec.DebugName()));

@@ -40,8 +40,8 @@ TEST(Movement, Rearranges) {
                In(F({2, 2}, {0, 1, 4, 5}), F({2, 2}, {2, 3, 6, 7}))});
   c.push_back({"attribute", List("Split", 11, "split", {1, 2}), In(Ramp({3})),
                In(F({1}, {0}), F({2}, {1, 2}))});
-  c.push_back({"input", OpRunner("Split", 13), In(Ramp({3}), I({2}, {3, 0})),
-               In(F({3}, {0, 1, 2}), F({0}, {}))});
+  c.push_back({"input", OpRunner("Split", 13), In(Ramp({3}), I({2}, {2, 1})),
+               In(F({2}, {0, 1}), F({1}, {2}))});
   c.push_back({"last is smaller", OpRunner("Split", 18).With("num_outputs", int64_t{2}),
                In(Ramp({5})), In(F({3}, {0, 1, 2}), F({2}, {3, 4}))});
   c.push_back({"attributes", List("Slice", 9, "starts", {1, 0}).With("ends", Ints{9, -1}),
@@ -149,6 +149,8 @@ TEST(Movement, RefusesWhatDoesNotFit) {
   c.push_back({OpRunner("Split", 13).Outputs(2), In(Ramp({3})), "which 2 outputs cannot share"});
   c.push_back({OpRunner("Split", 13).Outputs(2), In(Ramp({3}), I({2}, {3, -0x7FFFFFFF})),
                "does not share size 3"});
+  c.push_back({OpRunner("Split", 13).Outputs(2), In(Ramp({3}), I({2}, {3, 0})),
+               "leaves nothing of axis 0"});
   c.push_back({OpRunner("Split", 13).Outputs(2), In(Ramp({3}), I({1}, {3})), "among 2 outputs"});
   c.push_back({OpRunner("Split", 18).With("num_outputs", int64_t{3}).Outputs(2), In(Ramp({3})),
                "'num_outputs' is 3, the node has 2 outputs"});

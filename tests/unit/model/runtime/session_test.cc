@@ -45,6 +45,7 @@ namespace {
 using testing::ElementsAre;
 using testing::FloatEq;
 using testing::HasSubstr;
+using testing::StartsWith;
 
 DeclaredType Typed(std::initializer_list<int64_t> dims, DType dtype = DType::kFloat32) {
   DeclaredType type;
@@ -303,16 +304,52 @@ TEST(Executable, AnOutputWithoutTheBatchIsNotBatched) {
 
 // What is refused.
 
+// [N,T,6] -> sums along the last dimension; T may differ from call to call.
+TEST(Executable, SequencesAreBatchedWhereRowsDoNotMix) {
+  GraphBuilder b;
+  const ValueId x = b.AddInput("x", Typed({-1, -1, 6}));
+  const ValueId w = b.AddConstant("w", Random(Shape{6, 2}, 31));
+  b.AddOutput(b.AddNode("Sigmoid", {b.AddNode("MatMul", {x, w}, "z")}, "y"));
+  const auto executable = Compiled(std::move(b));
+  EXPECT_EQ(executable->signature().outputs[0].shape, (Shape{-1, -1, 2}));
+  EXPECT_TRUE(executable->signature().batchable);
+  Session session(executable);
+  for (const int64_t length : {9, 1, 4, 9}) {
+    const Tensor two = Random(Shape{2, length, 6}, 32);
+    ASSERT_OK(session.Run({two.view()}));
+    EXPECT_EQ(session.output(0).shape(), (Shape{2, length, 2}));
+  }
+}
+
+TEST(Executable, SequencesThatMixRowsAreNotBatched) {
+  GraphBuilder b;
+  Attributes all;
+  ASSERT_OK(all.Add("axis", int64_t{0}));
+  b.AddOutput(b.AddNode("Softmax", {b.AddInput("x", Typed({-1, -1}))}, "y", all));
+  EXPECT_FALSE(Compiled(std::move(b))->signature().batchable);
+}
+
 TEST(Executable, NamesTheNodeThatCannotFit) {
   GraphBuilder b;
   const ValueId x = b.AddInput("x", Typed({-1, 30}));
   const ValueId w = b.AddConstant("w", Random(Shape{64, 2}, 20));
   b.AddOutput(b.AddNode("MatMul", {x, w}, "fc1"));
   ASSERT_OK_AND_ASSIGN(const Graph graph, std::move(b).Build());
-  EXPECT_THAT(
-      Executable::Compile(graph),
-      StatusIs(absl::StatusCode::kInvalidArgument,
-               testing::AllOf(HasSubstr("MatMul 'fc1'"), HasSubstr("30"), HasSubstr("64"))));
+  EXPECT_THAT(Executable::Compile(graph),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       testing::AllOf(StartsWith("ONNX_SHAPE: MatMul 'fc1'"), HasSubstr("30"),
+                                      HasSubstr("64"))));
+}
+
+TEST(Executable, NamesTheNodeOfABadAttribute) {
+  GraphBuilder b;
+  Attributes unknown;
+  ASSERT_OK(unknown.Add("slope", 0.5F));
+  b.AddOutput(b.AddNode("Relu", {b.AddInput("x", Typed({-1, 30}))}, "y", unknown));
+  ASSERT_OK_AND_ASSIGN(const Graph graph, std::move(b).Build());
+  EXPECT_THAT(Executable::Compile(graph),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       testing::AllOf(StartsWith("ONNX_ATTR: Relu 'y'"), HasSubstr("slope"))));
 }
 
 TEST(Executable, RefusesTensorsOverTheLimit) {
@@ -321,8 +358,8 @@ TEST(Executable, RefusesTensorsOverTheLimit) {
   const ValueId w = b.AddConstant("w", Random(Shape{1, 1024}, 21));
   b.AddOutput(b.AddNode("Mul", {x, w}, "huge"));
   ASSERT_OK_AND_ASSIGN(const Graph graph, std::move(b).Build());
-  EXPECT_THAT(Executable::Compile(graph),
-              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("Mul 'huge'")));
+  EXPECT_THAT(Executable::Compile(graph), StatusIs(absl::StatusCode::kResourceExhausted,
+                                                   StartsWith("ONNX_TENSOR_LIMIT: Mul 'huge'")));
 }
 
 struct BadRun {

@@ -143,8 +143,8 @@ INSTANTIATE_TEST_SUITE_P(
                  o->max_batch_size = 8;
                  s->batchable = false;
                },
-               "max_batch_size is 8, but dimension 0 of the model's inputs and outputs is no "
-               "batch"},
+               "MODEL_BATCH_DIM: max_batch_size is 8, but dimension 0 of the model's inputs and "
+               "outputs is no batch"},
         Misfit{"label_count", [](auto* o, auto*) { o->output_options = {Labels("y", {"only"})}; },
                "output 'y' has 1 labels; its last dimension is 2"},
         Misfit{"label_output",

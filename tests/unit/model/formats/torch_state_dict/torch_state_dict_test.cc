@@ -3,7 +3,7 @@
 #include <string>
 
 #include "tests/support/status_matchers.h"
-#include "tests/unit/model/formats/torch_state_dict/torch_builder.h"
+#include "tests/support/torch_builder.h"
 
 namespace sigserve {
 namespace {

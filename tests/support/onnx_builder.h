@@ -1,6 +1,7 @@
 // Builds ONNX files for tests, field by field, so that each can be spoilt in one place.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,16 @@ inline onnx::NodeProto& AddNode(onnx::ModelProto& model, const std::string& type
 
 inline onnx::TensorProto& Weight(onnx::ModelProto& model) {
   return *model.mutable_graph()->mutable_initializer(0);
+}
+
+/// A tensor 'extra', without elements, that nothing uses.
+inline onnx::TensorProto& Extra(onnx::ModelProto& model, onnx::TensorProto::DataType type,
+                                const std::vector<int64_t>& dims) {
+  onnx::TensorProto& extra = *model.mutable_graph()->add_initializer();
+  extra.set_name("extra");
+  extra.set_data_type(type);
+  for (const int64_t d : dims) extra.add_dims(d);
+  return extra;
 }
 
 }  // namespace sigserve::testing_support

@@ -66,6 +66,7 @@ OpMaker MakeLessOrEqual;
 OpMaker MakeLinearClassifier;
 OpMaker MakeLinearRegressor;
 OpMaker MakeLog;
+OpMaker MakeLogSigmoid;
 OpMaker MakeLogSoftmax;
 OpMaker MakeLrn;
 OpMaker MakeLstm;

@@ -36,6 +36,7 @@ OpMaker MakeCumSum;
 OpMaker MakeDiv;
 OpMaker MakeDropout;
 OpMaker MakeElu;
+OpMaker MakeEmbeddingBag;
 OpMaker MakeEqual;
 OpMaker MakeErf;
 OpMaker MakeExp;

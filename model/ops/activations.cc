@@ -1,5 +1,5 @@
-// Celu, Elu, Gelu, HardSigmoid, HardSwish, LeakyRelu, Mish, Selu, Softplus, Softsign,
-// ThresholdedRelu.
+// Celu, Elu, Gelu, HardSigmoid, HardSwish, LeakyRelu, LogSigmoid (of the fused domain), Mish, Selu,
+// Softplus, Softsign, ThresholdedRelu.
 #include "model/kernels/activation.h"
 #include "model/ops/parametric_activation.h"
 
@@ -30,6 +30,7 @@ Made MakeHardSwish(const NodeSpec& node, Constants) { return Plain(node, kernels
 Made MakeLeakyRelu(const NodeSpec& node, Constants) {
   return WithAlpha(node, 0.01F, kernels::LeakyRelu);
 }
+Made MakeLogSigmoid(const NodeSpec& node, Constants) { return Plain(node, kernels::LogSigmoid); }
 Made MakeMish(const NodeSpec& node, Constants) { return Plain(node, kernels::Mish); }
 Made MakeSoftplus(const NodeSpec& node, Constants) { return Plain(node, kernels::Softplus); }
 Made MakeSoftsign(const NodeSpec& node, Constants) { return Plain(node, kernels::Softsign); }

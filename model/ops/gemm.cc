@@ -1,5 +1,6 @@
 #include <vector>
 
+#include "model/kernels/activation.h"
 #include "model/ops/broadcast.h"
 #include "model/ops/makers.h"
 #include "model/ops/weights.h"
@@ -13,6 +14,7 @@ struct GemmSettings {
   float beta = 1;
   bool transpose_a = false;
   bool transpose_b = false;
+  kernels::Activation activation = kernels::Activation::kNone;
 };
 
 class GemmOp final : public Op {
@@ -63,6 +65,10 @@ class GemmOp final : public Op {
     if (fused) {
       epilogue.bias = in[2].values<float>().data();
     }
+    const bool finished = settings_.alpha == 1 && (fused || !has_c);
+    if (finished) {
+      epilogue.activation = settings_.activation;
+    }
     weights_.Multiply(a, in[1], epilogue, y);
     if (settings_.alpha != 1) {
       for (float& value : out[0].values<float>()) {
@@ -71,6 +77,9 @@ class GemmOp final : public Op {
     }
     if (has_c && !fused) {
       AddC(in[2], out[0]);
+    }
+    if (!finished && settings_.activation == kernels::Activation::kRelu) {
+      kernels::Relu(out[0].values<float>(), out[0].values<float>());
     }
   }
 
@@ -140,8 +149,9 @@ class GemmOp final : public Op {
 absl::StatusOr<std::unique_ptr<const Op>> MakeGemm(const NodeSpec& node,
                                                    absl::Span<const TensorView> constants) {
   const Attributes& attributes = node.attributes;
-  SIGSERVE_RETURN_IF_ERROR(attributes.CheckKnown({"alpha", "beta", "transA", "transB"}));
   GemmSettings settings;
+  SIGSERVE_ASSIGN_OR_RETURN(settings.activation,
+                            ReadDenseActivation(node, {"alpha", "beta", "transA", "transB"}));
   SIGSERVE_ASSIGN_OR_RETURN(settings.alpha, attributes.Float("alpha", 1));
   SIGSERVE_ASSIGN_OR_RETURN(settings.beta, attributes.Float("beta", 1));
   SIGSERVE_ASSIGN_OR_RETURN(const int64_t transpose_a, attributes.Int("transA", 0));

@@ -8,7 +8,8 @@ namespace sigserve {
 namespace {
 
 // numpy.matmul: the last two dimensions are matrices, the others broadcast; a 1-D operand is a row
-// on the left, a column on the right, and that dimension is then dropped from the result.
+// on the left, a column on the right, and that dimension is then dropped from the result. In the
+// fused domain, a third input is a bias: one number per column of a matrix on the right.
 struct MatMulShapes {
   Shape a_batch;
   Shape b_batch;
@@ -28,7 +29,8 @@ struct MatMulShapes {
 
 class MatMulOp final : public Op {
  public:
-  explicit MatMulOp(const TensorView& b) : weights_(b, false) {}
+  MatMulOp(const TensorView& b, kernels::Activation activation)
+      : weights_(b, false), activation_(activation) {}
 
   absl::Status Infer(absl::Span<const Operand> in, absl::Span<TensorType> out) const override {
     SIGSERVE_RETURN_IF_ERROR(ExpectFloat32(in[0], "left"));
@@ -43,6 +45,14 @@ class MatMulOp final : public Op {
     if (s.k != s.right_rows) {
       return absl::InvalidArgumentError(
           absl::StrCat("left has ", s.k, " columns, right has ", s.right_rows, " rows"));
+    }
+    if (in.size() > 2 && in[2].present) {
+      SIGSERVE_RETURN_IF_ERROR(ExpectFloat32(in[2], "bias"));
+      if (b.rank() != 2 || in[2].type.shape != Shape{s.n}) {
+        return absl::InvalidArgumentError(absl::StrCat("bias is ", in[2].type.shape.ToString(),
+                                                       ", right is ", b.ToString(),
+                                                       ": expected one number per column"));
+      }
     }
     SIGSERVE_ASSIGN_OR_RETURN(Shape shape, BroadcastShape(s.a_batch, s.b_batch));
     if (a.rank() > 1) {
@@ -60,12 +70,15 @@ class MatMulOp final : public Op {
     const float* a = in[0].values<float>().data();
     const float* b = in[1].values<float>().data();
     float* y = out[0].values<float>().data();
+    kernels::GemmEpilogue epilogue;
+    epilogue.activation = activation_;
     if (in[1].shape().rank() == 2) {  // one matrix on the right: all rows on the left are one batch
-      weights_.Multiply(Matrix(a, s.m * s.a_batch.elements(), s.k), in[1], {}, y);
+      epilogue.bias = in.size() > 2 && in[2].present() ? in[2].values<float>().data() : nullptr;
+      weights_.Multiply(Matrix(a, s.m * s.a_batch.elements(), s.k), in[1], epilogue, y);
       return;
     }
     ForEachProduct(s, [&](int64_t a_at, int64_t b_at, int64_t y_at) {
-      kernels::Gemm(Matrix(a + a_at, s.m, s.k), Matrix(b + b_at, s.k, s.n), {}, y + y_at);
+      kernels::Gemm(Matrix(a + a_at, s.m, s.k), Matrix(b + b_at, s.k, s.n), epilogue, y + y_at);
     });
   }
 
@@ -111,14 +124,15 @@ class MatMulOp final : public Op {
   }
 
   const Weights weights_;
+  const kernels::Activation activation_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<const Op>> MakeMatMul(const NodeSpec& node,
                                                      absl::Span<const TensorView> constants) {
-  SIGSERVE_RETURN_IF_ERROR(node.attributes.CheckKnown({}));
-  return std::make_unique<MatMulOp>(constants[1]);
+  SIGSERVE_ASSIGN_OR_RETURN(const kernels::Activation activation, ReadDenseActivation(node, {}));
+  return std::make_unique<MatMulOp>(constants[1], activation);
 }
 
 }  // namespace sigserve

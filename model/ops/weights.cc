@@ -9,6 +9,23 @@ kernels::MatrixView MatrixOf(const TensorView& tensor, bool transposed) {
   return transposed ? view.Transposed() : view;
 }
 
+absl::StatusOr<kernels::Activation> ReadDenseActivation(
+    const NodeSpec& node, std::initializer_list<absl::string_view> known) {
+  Attributes onnx;
+  for (const std::string& name : node.attributes.names()) {
+    if (node.domain == kFusedDomain && name == "activation") continue;
+    SIGSERVE_RETURN_IF_ERROR(onnx.Add(name, *node.attributes.find(name)));
+  }
+  SIGSERVE_RETURN_IF_ERROR(onnx.CheckKnown(known));
+  const absl::StatusOr<std::string> read = node.attributes.String("activation", "None");
+  SIGSERVE_RETURN_IF_ERROR(read.status());
+  const absl::string_view name = *read;
+  if (name == "None") return kernels::Activation::kNone;
+  if (name == "Relu") return kernels::Activation::kRelu;
+  return absl::InvalidArgumentError(
+      absl::StrCat("activation is '", name, "', expected None or Relu"));
+}
+
 Weights::Weights(const TensorView& constant, bool transposed) : transposed_(transposed) {
   if (!constant.present() || constant.dtype() != DType::kFloat32 || constant.shape().rank() != 2) {
     return;

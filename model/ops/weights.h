@@ -1,17 +1,24 @@
 // For gemm.cc and matmul.cc: a right-hand matrix that is packed once if it is a constant and as it
-// goes if it is not. Both ways give the same bits.
+// goes if it is not. With up to 8 columns the two add up in different orders (kernels/gemm.h).
 #pragma once
 
 #include <cstddef>
+#include <initializer_list>
 
+#include "absl/strings/string_view.h"
 #include "model/base/aligned_buffer.h"
 #include "model/kernels/gemm.h"
+#include "model/ops/makers.h"
 #include "model/tensor/tensor_view.h"
 
 namespace sigserve {
 
 /// A rank-2 FLOAT32 tensor as the kernels see it.
 kernels::MatrixView MatrixOf(const TensorView& tensor, bool transposed);
+
+/// CheckKnown() of `known`. A node of kFusedDomain may have "activation", too: None or Relu.
+absl::StatusOr<kernels::Activation> ReadDenseActivation(
+    const NodeSpec& node, std::initializer_list<absl::string_view> known);
 
 class Weights {
  public:

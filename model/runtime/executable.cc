@@ -7,8 +7,7 @@
 #include "model/base/status_macros.h"
 #include "model/graph/passes/expand_linear_classifier.h"
 #include "model/graph/passes/expand_tree_classifier.h"
-#include "model/graph/passes/fold_constants.h"
-#include "model/graph/passes/remove_dead_nodes.h"
+#include "model/graph/passes/optimize.h"
 #include "model/graph/shape_probe.h"
 #include "model/runtime/batch_check.h"
 #include "model/runtime/compile_error.h"
@@ -21,8 +20,7 @@ namespace {
 absl::StatusOr<Graph> Prepare(const Graph& graph) {
   SIGSERVE_ASSIGN_OR_RETURN(const Graph linear, ExpandLinearClassifier(graph));
   SIGSERVE_ASSIGN_OR_RETURN(const Graph expanded, ExpandTreeClassifier(linear));
-  SIGSERVE_ASSIGN_OR_RETURN(const Graph folded, FoldConstants(expanded));
-  return RemoveDeadNodes(folded);
+  return Optimize(expanded);
 }
 
 Signature Describe(const Program& program, const Probes& probes, std::vector<ValueId>& logits) {

@@ -1,4 +1,4 @@
-// The same models and rows in sigserve and in the frameworks that made them (tests/golden/parity):
+// The same models and rows in sigserve and in the frameworks that made them (tests/golden):
 // our error against float64 may be 2e-6, or twice the framework's own where that is more.
 #include <algorithm>
 #include <cmath>
@@ -138,6 +138,7 @@ std::string TestName(const testing::TestParamInfo<std::string>& info) {
 }
 
 const fs::path kGolden = fs::path(SIGSERVE_SOURCE_DIR) / "tests/golden/parity";
+const fs::path kEmbeddingBags = fs::path(SIGSERVE_SOURCE_DIR) / "tests/golden/embedding_bag";
 const fs::path kCorpus = fs::path(SIGSERVE_SOURCE_DIR) / "../shared/data/parity";
 
 class GoldenParity : public testing::TestWithParam<std::string> {};
@@ -146,6 +147,11 @@ INSTANTIATE_TEST_SUITE_P(Models, GoldenParity, testing::ValuesIn(OnnxFilesUnder(
                          TestName);
 
 TEST(GoldenParity, IsThere) { EXPECT_GE(OnnxFilesUnder(kGolden).size(), 20U); }
+
+class EmbeddingBagParity : public testing::TestWithParam<std::string> {};
+TEST_P(EmbeddingBagParity, AgreesWithTheFramework) { CheckModel(kEmbeddingBags / GetParam()); }
+INSTANTIATE_TEST_SUITE_P(Models, EmbeddingBagParity,
+                         testing::ValuesIn(OnnxFilesUnder(kEmbeddingBags)), TestName);
 
 // The whole corpus, where it lies beside the source: operators that we lack are skipped by name.
 class CorpusParity : public testing::TestWithParam<std::string> {};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/formats/onnx/onnx_attributes.h"
+#include "model/formats/onnx/onnx_embedding_bag.h"
 #include "model/formats/onnx/onnx_external.h"
 #include "model/formats/onnx/onnx_functions.h"
 #include "model/formats/onnx/onnx_tensor.h"
@@ -55,6 +57,8 @@ class Reader {
   absl::Status ReadInputs(const onnx::GraphProto& graph);
   absl::Status ReadNodes(const onnx::GraphProto& graph);
   absl::Status ReadNode(const onnx::NodeProto& proto);
+  absl::Status ReadEmbeddingBag(const onnx::NodeProto& proto, EmbeddingBagLoop loop);
+  void AddConstant(const std::string& name, std::shared_ptr<const Tensor> tensor);
   absl::Status ReadConstantNode(const onnx::NodeProto& proto, const Attributes& attributes);
   absl::StatusOr<ValueId> ReadOutputName(const onnx::NodeProto& proto, const std::string& name);
   absl::Status ReadOutputs(const onnx::GraphProto& graph);
@@ -64,6 +68,8 @@ class Reader {
   GraphBuilder builder_;
   absl::flat_hash_map<std::string, int> opsets_;
   absl::flat_hash_set<std::string> defined_;  // by an initializer, an input or a node
+  absl::flat_hash_map<std::string, std::shared_ptr<const Tensor>>
+      scalars_;  // constants of one element
 };
 
 absl::Status Reader::ReadVersions(const onnx::ModelProto& model) {
@@ -125,7 +131,7 @@ absl::Status Reader::ReadInitializers(const onnx::GraphProto& graph) {
     if (tensor->shape().rank() > 0) {
       SIGSERVE_RETURN_IF_ERROR(CheckFinite(proto.name(), *tensor));
     }
-    builder_.AddConstant(proto.name(), *std::move(tensor));
+    AddConstant(proto.name(), std::make_shared<const Tensor>(*std::move(tensor)));
   }
   return absl::OkStatus();
 }
@@ -204,6 +210,15 @@ Tensor Filled(const Shape& shape, absl::Span<const T> values) {
   return tensor;
 }
 
+std::shared_ptr<const Tensor> Shared(Tensor tensor) {
+  return std::make_shared<const Tensor>(std::move(tensor));
+}
+
+void Reader::AddConstant(const std::string& name, std::shared_ptr<const Tensor> tensor) {
+  if (tensor->elements() == 1) scalars_[name] = tensor;
+  builder_.AddConstant(name, std::move(tensor));
+}
+
 absl::Status Reader::ReadConstantNode(const onnx::NodeProto& proto, const Attributes& attributes) {
   const std::vector<std::string> names = attributes.names();
   if (proto.output_size() != 1 || proto.input_size() != 0 || names.size() != 1) {
@@ -213,19 +228,35 @@ absl::Status Reader::ReadConstantNode(const onnx::NodeProto& proto, const Attrib
   SIGSERVE_RETURN_IF_ERROR(ReadOutputName(proto, proto.output(0)).status());
   const AttributeValue& value = *attributes.find(names[0]);
   if (const auto* tensor = std::get_if<std::shared_ptr<const Tensor>>(&value)) {
-    builder_.AddConstant(proto.output(0), *tensor);
+    AddConstant(proto.output(0), *tensor);
   } else if (const auto* number = std::get_if<float>(&value)) {
-    builder_.AddConstant(proto.output(0), Filled<float>(Shape{}, {number, 1}));
+    AddConstant(proto.output(0), Shared(Filled<float>(Shape{}, {number, 1})));
   } else if (const auto* integer = std::get_if<int64_t>(&value)) {
-    builder_.AddConstant(proto.output(0), Filled<int64_t>(Shape{}, {integer, 1}));
+    AddConstant(proto.output(0), Shared(Filled<int64_t>(Shape{}, {integer, 1})));
   } else if (const auto* floats = std::get_if<std::vector<float>>(&value)) {
-    builder_.AddConstant(proto.output(0), Filled<float>(VectorShape(floats->size()), *floats));
+    AddConstant(proto.output(0), Shared(Filled<float>(VectorShape(floats->size()), *floats)));
   } else if (const auto* ints = std::get_if<std::vector<int64_t>>(&value)) {
-    builder_.AddConstant(proto.output(0), Filled<int64_t>(VectorShape(ints->size()), *ints));
+    AddConstant(proto.output(0), Shared(Filled<int64_t>(VectorShape(ints->size()), *ints)));
   } else {
     return Unsupported("ONNX_DTYPE", absl::StrCat(Described(proto), ": constants from ",
                                                   Printable(names[0]), " are not supported"));
   }
+  return absl::OkStatus();
+}
+
+absl::Status Reader::ReadEmbeddingBag(const onnx::NodeProto& proto, EmbeddingBagLoop loop) {
+  NodeSpec spec;
+  spec.name = proto.name().empty() ? proto.output(0) : proto.name();
+  spec.domain = std::string(kFusedDomain);
+  spec.op_type = "EmbeddingBag";
+  SIGSERVE_RETURN_IF_ERROR(spec.attributes.Add("mode", std::move(loop.mode)));
+  std::vector<ValueId> inputs;
+  for (const std::string& name : loop.inputs) {
+    SIGSERVE_RETURN_IF_ERROR(CheckName(name, "value"));
+    inputs.push_back(builder_.ValueNamed(name));
+  }
+  SIGSERVE_ASSIGN_OR_RETURN(const ValueId output, ReadOutputName(proto, proto.output(0)));
+  builder_.AddNode(std::move(spec), std::move(inputs), {output});
   return absl::OkStatus();
 }
 
@@ -238,6 +269,13 @@ absl::Status Reader::ReadNode(const onnx::NodeProto& proto) {
   }
   for (const std::string& name : proto.output()) {
     SIGSERVE_RETURN_IF_ERROR(CheckName(name, "value"));
+  }
+  const auto scalar = [this](const std::string& name) -> const Tensor* {
+    const auto found = scalars_.find(name);
+    return found == scalars_.end() ? nullptr : found->second.get();
+  };
+  if (auto loop = FindEmbeddingBag(proto, scalar)) {
+    return ReadEmbeddingBag(proto, *std::move(loop));
   }
   auto attributes = AttributesFromOnnx(proto, &external_);
   if (!attributes.ok()) return WithName(attributes.status(), Described(proto));

@@ -1,5 +1,9 @@
 #include "model/graph/passes/graph_copier.h"
 
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
 namespace sigserve {
 
 void GraphCopier::CopyInputs() {
@@ -16,6 +20,15 @@ void GraphCopier::CopyNode(const Node& node) {
 
 void GraphCopier::CopyOutputs() {
   for (const ValueId output : from_.outputs()) to_.AddOutput(Copy(output));
+}
+
+ValueId GraphCopier::AddConstant(absl::string_view hint, Tensor tensor) {
+  if (taken_.empty()) {
+    for (const Value& value : from_.values()) taken_.insert(value.name);
+  }
+  std::string name = to_.UniqueName(hint);
+  for (int i = 2; taken_.contains(name); ++i) name = to_.UniqueName(absl::StrCat(hint, "_", i));
+  return to_.AddConstant(name, std::move(tensor));
 }
 
 ValueId GraphCopier::Copy(ValueId id) {

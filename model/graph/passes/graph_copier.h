@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/string_view.h"
 #include "model/graph/graph.h"
 
@@ -21,10 +22,14 @@ class GraphCopier {
   void Replace(ValueId id, std::shared_ptr<const Tensor> constant) {
     constants_[id] = std::move(constant);
   }
+  /// From now on readers of `from` read `to`. Call before `from` is first copied.
+  void Redirect(ValueId from, ValueId to) { copied_[from] = Copy(to); }
 
   void CopyInputs();
   void CopyNode(const Node& node);
   void CopyOutputs();
+  /// A new constant, named like `hint` but unlike anything in either graph.
+  ValueId AddConstant(absl::string_view hint, Tensor tensor);
 
   /// The copy of a value (kNoValue stays); a constant comes with its tensor.
   ValueId Copy(ValueId id);
@@ -33,6 +38,7 @@ class GraphCopier {
  private:
   const Graph& from_;
   GraphBuilder& to_;
+  absl::flat_hash_set<absl::string_view> taken_;  // names in from_, once they are needed
   absl::flat_hash_map<ValueId, std::string> names_;
   absl::flat_hash_map<ValueId, std::shared_ptr<const Tensor>> constants_;
   absl::flat_hash_map<ValueId, ValueId> copied_;

@@ -1,0 +1,144 @@
+#include "model/graph/passes/fuse_activation.h"
+
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "model/base/status_macros.h"
+#include "model/graph/passes/graph_copier.h"
+#include "model/graph/passes/uses.h"
+
+namespace sigserve {
+namespace {
+
+// As ops/conv_weights.h names them.
+struct Activation {
+  ValueId input = kNoValue;
+  absl::string_view name;
+  float alpha = 0;
+  float beta = 0;
+  const Node* comparison = nullptr;  // part of it, too
+};
+
+/// A constant that broadcasts to any shape without changing it; absent inputs give `otherwise`.
+std::optional<float> Scalar(const Graph& graph, const Node& node, size_t input, float otherwise) {
+  if (input >= node.inputs.size() || node.inputs[input] == kNoValue) return otherwise;
+  const Tensor* constant = FloatConstant(graph, node.inputs[input]);
+  if (constant == nullptr || constant->elements() != 1 || constant->shape().rank() > 1) return {};
+  return constant->values<float>()[0];
+}
+
+/// Where(x > t, x, v) and Where(x <= t, v, x).
+std::optional<Activation> ReadThreshold(const Graph& graph, const Uses& uses, const Node& where) {
+  const Node* comparison = SoleProducer(graph, uses, where.inputs[0]);
+  if (comparison == nullptr || comparison->inputs.size() != 2) return {};
+  const bool greater = IsOnnx(*comparison, "Greater");
+  if (!greater && !IsOnnx(*comparison, "LessOrEqual")) return {};
+  const size_t x = greater ? 1 : 2;
+  const std::optional<float> threshold = Scalar(graph, *comparison, 1, 0);
+  const std::optional<float> value = Scalar(graph, where, 3 - x, 0);
+  if (where.inputs[x] == kNoValue || where.inputs[x] != comparison->inputs[0]) return {};
+  if (uses[where.inputs[x]] != 2 || !threshold || !value) return {};
+  return Activation{where.inputs[x], greater ? "Greater" : "Above", *threshold, *value, comparison};
+}
+
+std::optional<Activation> Read(const Graph& graph, const Uses& uses, const Node& node) {
+  if (node.outputs.size() != 1 || node.inputs.empty()) return {};
+  if (IsOnnx(node, "Where") && node.inputs.size() == 3) return ReadThreshold(graph, uses, node);
+  if (node.inputs[0] == kNoValue || uses[node.inputs[0]] != 1) return {};
+  const Attributes& attributes = node.spec.attributes;
+  Activation result{node.inputs[0], "", 0, 0, nullptr};
+  if (IsOnnx(node, "Relu") && attributes.names().empty()) {
+    result.name = "Relu";
+  } else if (IsOnnx(node, "LeakyRelu") && attributes.CheckKnown({"alpha"}).ok()) {
+    result.name = "Leaky";
+    result.alpha = attributes.Float("alpha", 0.01F).value_or(NAN);
+  } else if (IsOnnx(node, "ThresholdedRelu") && attributes.CheckKnown({"alpha"}).ok()) {
+    result.name = "Above";
+    result.alpha = attributes.Float("alpha", 1).value_or(NAN);
+  } else if (IsOnnx(node, "Clip")) {
+    const float lowest = std::numeric_limits<float>::lowest();
+    const float highest = std::numeric_limits<float>::max();
+    result.name = "Clip";
+    if (node.spec.opset < 11) {
+      if (!attributes.CheckKnown({"min", "max"}).ok()) return {};
+      result.alpha = attributes.Float("min", lowest).value_or(NAN);
+      result.beta = attributes.Float("max", highest).value_or(NAN);
+    } else {
+      const std::optional<float> low = Scalar(graph, node, 1, lowest);
+      const std::optional<float> high = Scalar(graph, node, 2, highest);
+      if (!attributes.names().empty() || !low || !high) return {};
+      result.alpha = *low;
+      result.beta = *high;
+    }
+    if (!(result.alpha <= result.beta)) return {};
+  } else {
+    return {};
+  }
+  if (std::isnan(result.alpha)) return {};
+  return result;
+}
+
+bool IsConvolution(const NodeSpec& spec) {
+  return spec.op_type == "Conv" || spec.op_type == "ConvTranspose";
+}
+
+bool CanApply(const Node& product, const Activation& activation) {
+  const NodeSpec& spec = product.spec;
+  if (!spec.domain.empty() && spec.domain != kFusedDomain) return false;
+  if (spec.attributes.has("activation")) return false;
+  const bool dense = spec.op_type == "Gemm" || spec.op_type == "MatMul";
+  return IsConvolution(spec) || (dense && activation.name == "Relu");
+}
+
+}  // namespace
+
+absl::StatusOr<Graph> FuseActivation(const Graph& graph) {
+  const Uses uses(graph);
+  struct Fusion {
+    const Node* product = nullptr;
+    Activation activation;
+  };
+  std::vector<Fusion> fusions(graph.nodes().size());
+  std::vector<bool> skipped(graph.nodes().size(), false);
+  const auto skip = [&](const Node* node) {
+    if (node != nullptr) skipped[static_cast<size_t>(node - graph.nodes().data())] = true;
+  };
+  for (size_t i = 0; i < fusions.size(); ++i) {
+    const std::optional<Activation> activation = Read(graph, uses, graph.nodes()[i]);
+    if (!activation) continue;
+    const Node* product = graph.producer(activation->input);
+    if (product == nullptr || product->outputs.size() != 1) continue;
+    if (!CanApply(*product, *activation)) continue;
+    fusions[i] = {product, *activation};
+    skip(product);
+    skip(activation->comparison);
+  }
+  GraphBuilder builder;
+  GraphCopier copier(graph, builder);
+  copier.CopyInputs();
+  for (size_t i = 0; i < fusions.size(); ++i) {
+    if (skipped[i]) continue;
+    const Node& node = graph.nodes()[i];
+    if (fusions[i].product == nullptr) {
+      copier.CopyNode(node);
+      continue;
+    }
+    const Node& product = *fusions[i].product;
+    const Activation& activation = fusions[i].activation;
+    NodeSpec spec = product.spec;
+    spec.domain = std::string(kFusedDomain);
+    SIGSERVE_RETURN_IF_ERROR(spec.attributes.Add("activation", std::string(activation.name)));
+    if (IsConvolution(spec)) {
+      SIGSERVE_RETURN_IF_ERROR(spec.attributes.Add("alpha", activation.alpha));
+      SIGSERVE_RETURN_IF_ERROR(spec.attributes.Add("beta", activation.beta));
+    }
+    builder.AddNode(std::move(spec), copier.Copy(product.inputs), copier.Copy(node.outputs));
+  }
+  copier.CopyOutputs();
+  return std::move(builder).Build();
+}
+
+}  // namespace sigserve

@@ -1,0 +1,14 @@
+// Gemm, MatMul, Conv or ConvTranspose, then an activation that its kernel can apply before it
+// stores: Relu; for convolutions also LeakyRelu, Clip, ThresholdedRelu, and torch's Threshold as
+// exported (a comparison with a constant and Where). Becomes one node of the fused domain. The same
+// bits.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "model/graph/graph.h"
+
+namespace sigserve {
+
+absl::StatusOr<Graph> FuseActivation(const Graph& graph);
+
+}  // namespace sigserve

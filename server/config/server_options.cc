@@ -39,6 +39,7 @@ absl::StatusOr<ServerOptions> ParseServerConfig(absl::string_view text, absl::st
   SetIfGiven(config.max_message_bytes(), &options.listen.max_message_bytes);
   if (config.drain_seconds() != 0) options.listen.drain = absl::Seconds(config.drain_seconds());
   options.repository_poll = absl::Seconds(config.repository_poll_seconds());
+  options.compute_threads = config.compute_threads();
   options.training.disabled = config.training().disabled();
   SetIfGiven(config.training().max_queued_jobs(), &options.training.max_queued_jobs);
   SetIfGiven(config.training().max_data_bytes(), &options.training.max_data_bytes);
@@ -98,6 +99,7 @@ absl::Status Validate(const ServerOptions& options) {
   SIGSERVE_RETURN_IF_ERROR(CheckRange("repository_poll_seconds",
                                       absl::ToInt64Seconds(options.repository_poll), 0,
                                       absl::ToInt64Seconds(kMaxDrain)));
+  SIGSERVE_RETURN_IF_ERROR(CheckRange("compute_threads", options.compute_threads, 0, 1024));
   SIGSERVE_RETURN_IF_ERROR(
       CheckRange("training.max_queued_jobs", options.training.max_queued_jobs, 1, 10'000));
   return CheckRange("training.max_data_bytes", options.training.max_data_bytes, 1,

@@ -15,6 +15,30 @@ constexpr absl::Duration kLongest = absl::Seconds(10);
 
 }  // namespace
 
+absl::string_view Name(DropReason reason) {
+  switch (reason) {
+    case DropReason::kCancelled:
+      return "cancelled";
+    case DropReason::kExpired:
+      return "expired";
+    case DropReason::kCannotFinish:
+      return "cannot_finish";
+    case DropReason::kOverload:
+      return "overload";
+    case DropReason::kQueueFull:
+      return "queue_full";
+    case DropReason::kWaited:
+      return "waited";
+    case DropReason::kClosed:
+      return "closed";
+  }
+  return "unknown";
+}
+
+bool IsRefusal(DropReason reason) {
+  return reason != DropReason::kCancelled && reason != DropReason::kExpired;
+}
+
 absl::Status Refusal(absl::string_view message, absl::Duration retry_after) {
   absl::Status status = absl::ResourceExhaustedError(message);
   const absl::Duration delay = std::clamp(retry_after, kShortest, kLongest);

@@ -2,165 +2,37 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/batching/refusal.h"
 #include "server/batching/row_views.h"
 
 namespace sigserve {
 namespace {
 
-// A batch's time, by estimate: so long that what it costs beside its rows is a twentieth of it,
-// within these bounds.
-constexpr double kWorthwhile = 21;
-constexpr absl::Duration kShortBatch = absl::Milliseconds(1);
-constexpr absl::Duration kLongBatch = absl::Milliseconds(20);
 // Parts smaller than this are not worth a thread of their own.
 constexpr absl::Duration kSmallestPart = absl::Microseconds(200);
 constexpr int64_t kMaxBatchBytes = int64_t{4} << 20;
-// Until a model's cost is known.
-constexpr double kUnknownRowNs = 100'000;
-constexpr int64_t kUnknownRows = 32;
-// A request without a deadline counts as due so long after it came: none waits for ever.
-constexpr absl::Duration kPatience = absl::Seconds(1);
 // So many requests may wait whatever the model's cost, but for max_time: clients that keep a few
 // calls in flight each are no overload.
 constexpr double kAlwaysFine = 64;
 // Looking for dead tasks within the queues, not only at their fronts.
 constexpr absl::Duration kSweepEvery = absl::Milliseconds(1);
+// How fast the stretch follows, and where it is held.
 constexpr double kStretchWeight = 1.0 / 16;
+constexpr double kLeastStretch = 0.5;
+constexpr double kMostStretch = 8;
 
 absl::Duration FromNs(double ns) { return absl::Nanoseconds(ns); }
 
 double ToNs(absl::Duration duration) { return absl::ToDoubleNanoseconds(duration); }
-
-double EstimateNs(const BatchTarget& target, int64_t rows) {
-  const CostCurve cost = target.cost->curve();
-  return cost.known() ? cost.Nanoseconds(rows) : kUnknownRowNs * static_cast<double>(rows);
-}
-
-/// Rows of a batch that is long enough and not too long.
-int64_t GoodRows(const BatchTarget& target) {
-  if (!target.batchable) return 1;
-  const CostCurve cost = target.cost->curve();
-  if (!cost.known()) return kUnknownRows;
-  const absl::Duration worthwhile = FromNs(kWorthwhile * cost.batch_ns);
-  const absl::Duration time =
-      std::min(std::clamp(worthwhile, kShortBatch, kLongBatch), target.queue.latency_target / 2);
-  return std::max<int64_t>(1, cost.RowsWithin(time));
-}
-
-/// What rows cost on average in good batches.
-double QueuedNs(const BatchTarget& target, int64_t rows) {
-  const int64_t good = GoodRows(target);
-  return EstimateNs(target, good) / static_cast<double>(good) * static_cast<double>(rows);
-}
-
-absl::Duration Due(const BatchTarget& target, const Task& task) {
-  return std::min({task.deadline, task.arrival + target.queue.max_wait, task.arrival + kPatience});
-}
 
 std::string InMs(absl::Duration duration) {
   return absl::StrCat(absl::ToInt64Milliseconds(duration), " ms");
 }
 
 }  // namespace
-
-absl::string_view Name(DropReason reason) {
-  switch (reason) {
-    case DropReason::kCancelled:
-      return "cancelled";
-    case DropReason::kExpired:
-      return "expired";
-    case DropReason::kCannotFinish:
-      return "cannot_finish";
-    case DropReason::kOverload:
-      return "overload";
-    case DropReason::kQueueFull:
-      return "queue_full";
-    case DropReason::kWaited:
-      return "waited";
-    case DropReason::kClosed:
-      return "closed";
-  }
-  return "unknown";
-}
-
-bool IsRefusal(DropReason reason) {
-  return reason != DropReason::kCancelled && reason != DropReason::kExpired;
-}
-
-/// A task that waits, or what has not run of it.
-struct Scheduler::Entry {
-  Task own;                          // unless split
-  std::shared_ptr<SplitTask> split;  // once a part of it runs
-  int64_t id = 0;
-  absl::Duration due;
-  int64_t next_row = 0;
-  double row_ns = 0;
-  int64_t bytes = 0;
-
-  const Task& task() const { return split != nullptr ? split->whole() : own; }
-  int64_t rows() const { return task().rows - next_row; }
-  double ns() const { return row_ns * static_cast<double>(rows()); }
-};
-
-/// Small or large requests of a model, those due first in front.
-struct Scheduler::Lane {
-  std::deque<std::unique_ptr<Entry>> entries;
-  double used_ns = 0;  // compute time it has had
-  absl::Duration above_since = absl::InfiniteDuration();
-  bool overloaded = false;
-
-  double waiting_ns() const { return ns_; }
-  void Insert(std::unique_ptr<Entry> entry) {
-    const auto at = After(*entry);
-    ns_ += entry->ns();
-    entries.insert(at, std::move(entry));
-  }
-  std::unique_ptr<Entry> Remove(size_t at) {
-    const auto found = entries.begin() + static_cast<std::ptrdiff_t>(at);
-    std::unique_ptr<Entry> entry = std::move(*found);
-    entries.erase(found);
-    ns_ = entries.empty() ? 0 : ns_ - entry->ns();
-    return entry;
-  }
-  void TakeRows(Entry* entry, int64_t rows) {
-    ns_ -= entry->row_ns * static_cast<double>(rows);
-    entry->next_row += rows;
-  }
-  /// Work that is due no later. Looks at what is due later: mostly nothing.
-  double NsBefore(absl::Duration due) const {
-    double before = ns_;
-    for (auto it = entries.rbegin(); it != entries.rend() && (*it)->due > due; ++it) {
-      before -= (*it)->ns();
-    }
-    return before;
-  }
-
- private:
-  std::deque<std::unique_ptr<Entry>>::iterator After(const Entry& entry) {
-    auto at = entries.end();
-    while (at != entries.begin() && (*std::prev(at))->due > entry.due) --at;
-    return at;
-  }
-  double ns_ = 0;
-};
-
-struct Scheduler::Model {
-  const BatchTarget* target = nullptr;
-  Lane small, large;
-  double turn = 0;  // compute time it has had, by weight
-  int running = 0;
-
-  bool waiting() const { return !small.entries.empty() || !large.entries.empty(); }
-  double ns() const { return small.waiting_ns() + large.waiting_ns(); }
-  int64_t requests() const {
-    return static_cast<int64_t>(small.entries.size() + large.entries.size());
-  }
-  int64_t rows = 0;
-};
 
 void Scheduler::Dropped::End() const {
   if (split != nullptr) {
@@ -171,7 +43,6 @@ void Scheduler::Dropped::End() const {
 }
 
 Scheduler::Scheduler(SchedulerOptions options) : options_(options) {}
-Scheduler::~Scheduler() = default;
 
 int64_t Scheduler::queued_rows() const {
   int64_t rows = 0;
@@ -181,22 +52,30 @@ int64_t Scheduler::queued_rows() const {
 
 absl::Duration Scheduler::queued_time() const {
   double ns = 0;
-  for (const auto& model : models_) ns += model->ns();
+  for (const auto& model : models_) ns += model->waiting_ns();
   return FromNs(ns);
 }
 
-Scheduler::Model* Scheduler::Find(const BatchTarget& target) const {
+ModelQueue* Scheduler::Find(const BatchTarget& target) const {
   for (const auto& model : models_) {
     if (model->target == &target) return model.get();
   }
   return nullptr;
 }
 
-void Scheduler::RemoveIfIdle(const Model* model) {
+std::vector<ModelQueue*> Scheduler::AllModels() const {
+  std::vector<ModelQueue*> all;
+  for (const auto& model : models_) all.push_back(model.get());
+  return all;
+}
+
+void Scheduler::RemoveIfIdle(const ModelQueue* model) {
   if (model->waiting() || model->running > 0) return;
   models_.erase(std::find_if(models_.begin(), models_.end(),
                              [model](const auto& other) { return other.get() == model; }));
 }
+
+// Coming in.
 
 void Scheduler::Offer(absl::Duration now, const BatchTarget& target, Task task) {
   if (std::optional<Dropped> refused = Refuse(now, target, task)) {
@@ -205,44 +84,45 @@ void Scheduler::Offer(absl::Duration now, const BatchTarget& target, Task task) 
     dropped_.push_back(*std::move(refused));
     return;
   }
-  Model* model = Find(target);
+  ModelQueue* model = Find(target);
   if (model == nullptr) {
-    model = models_.emplace_back(std::make_unique<Model>()).get();
+    model = models_.emplace_back(std::make_unique<ModelQueue>()).get();
     model->target = &target;
   }
   // Who was idle starts where the others are: nobody saves up turns.
   if (!model->waiting()) model->turn = std::max(model->turn, turn_);
-  const bool is_large = task.rows > GoodRows(target);
-  Lane& lane = is_large ? model->large : model->small;
-  const Lane& other = is_large ? model->small : model->large;
-  if (lane.entries.empty()) lane.used_ns = std::max(lane.used_ns, other.used_ns);
-  auto entry = std::make_unique<Entry>();
-  entry->id = next_id_++;
-  entry->due = Due(target, task);
-  entry->row_ns = QueuedNs(target, 1);
-  entry->bytes = InputBytes(task);
-  bytes_ += entry->bytes;
-  model->rows += task.rows;
-  entry->own = std::move(task);
-  lane.Insert(std::move(entry));
+  Lane& lane = model->LaneOf(task);
+  if (lane.empty()) lane.used_ns = std::max(lane.used_ns, model->OtherLane(task).used_ns);
+  auto queued = std::make_unique<QueuedTask>();
+  queued->due = DueTime(target, task);
+  queued->row_ns = QueuedNs(target, 1);
+  queued->bytes = InputBytes(task);
+  queued->own = std::move(task);
+  bytes_ += queued->bytes;
+  model->rows += queued->rows();
+  lane.Insert(std::move(queued));
 }
 
 bool Scheduler::Full(const BatchTarget& target, const Task& task) const {
   if (bytes_ > 0 && bytes_ + InputBytes(task) > options_.max_bytes) return true;
-  const Model* model = Find(target);
+  const ModelQueue* model = Find(target);
   if (model == nullptr || !model->waiting()) return false;
   if (model->rows + task.rows > options_.max_rows) return true;
   if (target.queue.max_requests > 0 && model->requests() >= target.queue.max_requests) return true;
-  return FromNs(model->ns() + QueuedNs(target, task.rows)) > options_.workers * options_.max_time;
+  return FromNs(model->waiting_ns() + QueuedNs(target, task.rows)) >
+         options_.workers * options_.max_time;
 }
 
 std::optional<Scheduler::Dropped> Scheduler::Refuse(absl::Duration now, const BatchTarget& target,
                                                     const Task& task) {
-  Dropped refused;
-  if (closed_) {
-    refused.reason = DropReason::kClosed;
-    refused.status = absl::UnavailableError("the server is shutting down");
+  const auto dropped = [](DropReason reason, absl::Status status) {
+    Dropped refused;
+    refused.reason = reason;
+    refused.status = std::move(status);
     return refused;
+  };
+  if (closed_) {
+    return dropped(DropReason::kClosed, absl::UnavailableError("the server is shutting down"));
   }
   bool full = Full(target, task);
   if (full && now - swept_ >= kSweepEvery) {
@@ -250,43 +130,35 @@ std::optional<Scheduler::Dropped> Scheduler::Refuse(absl::Duration now, const Ba
     Sweep(now);
     full = Full(target, task);
   }
-  const bool is_large = task.rows > GoodRows(target);
-  const Model* model = Find(target);
+  if (!full && running() < options_.workers && NextModel() == nullptr) return std::nullopt;
+
+  ModelQueue* model = Find(target);
   double ahead_ns = 0;
   if (model != nullptr) {
-    const Lane& own = is_large ? model->large : model->small;
-    const Lane& other = is_large ? model->small : model->large;
-    ahead_ns = own.NsBefore(Due(target, task));
-    ahead_ns += std::min(ahead_ns, other.waiting_ns());
+    ahead_ns = model->LaneOf(task).NsBefore(DueTime(target, task));
+    ahead_ns += std::min(ahead_ns, model->OtherLane(task).waiting_ns());
   }
   const absl::Duration wait = Wait(now, target, ahead_ns);
+  const std::string name = absl::StrCat("model '", target.model, "': ");
   if (full) {
-    refused.reason = DropReason::kQueueFull;
-    refused.status = Refusal(absl::StrCat("model '", target.model, "': the queue is full (",
-                                          model ? model->rows : 0, " rows of this model wait)"),
-                             std::max(wait, options_.delay_target));
-    return refused;
+    return dropped(DropReason::kQueueFull,
+                   Refusal(absl::StrCat(name, "the queue is full: ", queued_rows(), " rows wait"),
+                           std::max(wait, options_.delay_target)));
   }
-  if (running() < options_.workers && NextModel() == nullptr) return std::nullopt;
   const double parts =
       std::min(static_cast<double>(options_.workers),
                std::ceil(static_cast<double>(task.rows) / static_cast<double>(GoodRows(target))));
   const absl::Duration run = FromNs(EstimateNs(target, task.rows) * stretch_ / parts);
   if (now + wait + run > task.deadline) {
-    refused.reason = DropReason::kCannotFinish;
-    refused.status = Refusal(
-        absl::StrCat("model '", target.model, "': not run, for it would be late: it would wait ",
-                     InMs(wait), " and run ", InMs(run), "; its deadline is in ",
-                     InMs(task.deadline - now)),
-        wait);
-    return refused;
+    return dropped(DropReason::kCannotFinish,
+                   Refusal(absl::StrCat(name, "not run, for it would be late: it would wait ",
+                                        InMs(wait), " and run ", InMs(run), "; its deadline is in ",
+                                        InMs(task.deadline - now)),
+                           wait));
   }
-  const bool overloaded = model != nullptr && (is_large ? model->large : model->small).overloaded;
-  if (overloaded && wait > DelayTarget(target)) {
-    refused.reason = DropReason::kOverload;
-    refused.status = Refusal(
-        absl::StrCat("model '", target.model, "': overloaded: it would wait ", InMs(wait)), wait);
-    return refused;
+  if (model != nullptr && model->LaneOf(task).overloaded() && wait > DelayTarget(target)) {
+    return dropped(DropReason::kOverload,
+                   Refusal(absl::StrCat(name, "overloaded: it would wait ", InMs(wait)), wait));
   }
   return std::nullopt;
 }
@@ -311,7 +183,7 @@ absl::Duration Scheduler::Wait(absl::Duration now, const BatchTarget& target,
   double others_weight = 0;
   for (const auto& other : models_) {
     if (other->target == &target || !other->waiting()) continue;
-    others_ns += other->ns();
+    others_ns += other->waiting_ns();
     others_weight += other->target->queue.weight;
   }
   // The others have their turns meanwhile.
@@ -319,61 +191,58 @@ absl::Duration Scheduler::Wait(absl::Duration now, const BatchTarget& target,
   return FromNs(ns / options_.workers);
 }
 
-void Scheduler::Drop(Model* model, Lane* lane, size_t at, DropReason reason, absl::Status status) {
-  std::unique_ptr<Entry> entry = lane->Remove(at);
-  bytes_ -= entry->bytes;
-  model->rows -= entry->rows();
+// Going out unrun.
+
+void Scheduler::Drop(ModelQueue* model, Lane* lane, size_t at, DropReason reason,
+                     absl::Status status) {
+  std::unique_ptr<QueuedTask> task = lane->Remove(at);
+  bytes_ -= task->bytes;
+  model->rows -= task->rows();
   Dropped dropped;
   dropped.target = model->target;
   dropped.reason = reason;
   dropped.status = std::move(status);
-  dropped.rows = entry->rows();
-  dropped.split = std::move(entry->split);
-  dropped.task = std::move(entry->own);
+  dropped.rows = task->rows();
+  dropped.split = std::move(task->split);
+  dropped.task = std::move(task->own);
   dropped_.push_back(std::move(dropped));
 }
 
-bool Scheduler::DropIfDead(absl::Duration now, Model* model, Lane* lane, size_t at) {
-  const Entry& entry = *lane->entries[at];
-  absl::Status status = CheckAlive(entry.task(), now);
+bool Scheduler::DropIfDead(absl::Duration now, ModelQueue* model, Lane* lane, size_t at) {
+  const QueuedTask& queued = lane->at(at);
+  const absl::Duration waited = now - queued.task().arrival;
+  const QueuePolicy& policy = model->target->queue;
+  absl::Status status = CheckAlive(queued.task(), now);
+  DropReason reason = DropReason::kCancelled;
   if (absl::IsDeadlineExceeded(status)) {
-    Drop(model, lane, at, DropReason::kExpired, std::move(status));
-  } else if (!status.ok()) {
-    Drop(model, lane, at, DropReason::kCancelled, std::move(status));
-  } else if (entry.split != nullptr && entry.split->failed()) {
-    Drop(model, lane, at, DropReason::kCancelled, absl::CancelledError("another part has failed"));
-  } else if (entry.split == nullptr && now - entry.task().arrival > model->target->queue.max_wait) {
-    const absl::Duration waited = now - entry.task().arrival;
-    Drop(model, lane, at, DropReason::kWaited,
-         Refusal(absl::StrCat("model '", model->target->model, "': not run within ",
-                              InMs(model->target->queue.max_wait)),
-                 waited));
-  } else {
-    return false;
+    reason = DropReason::kExpired;
+  } else if (status.ok() && queued.split != nullptr && queued.split->failed()) {
+    status = absl::CancelledError("another part has failed");
+  } else if (status.ok() && queued.split == nullptr && waited > policy.max_wait) {
+    reason = DropReason::kWaited;
+    status = Refusal(
+        absl::StrCat("model '", model->target->model, "': not run within ", InMs(policy.max_wait)),
+        waited);
   }
+  if (status.ok()) return false;
+  Drop(model, lane, at, reason, std::move(status));
   return true;
 }
 
 void Scheduler::Sweep(absl::Duration now) {
-  for (Model* model : AllModels()) {
+  for (ModelQueue* model : AllModels()) {
     for (Lane* lane : {&model->small, &model->large}) {
-      for (size_t at = lane->entries.size(); at-- > 0;) DropIfDead(now, model, lane, at);
+      for (size_t at = lane->size(); at-- > 0;) DropIfDead(now, model, lane, at);
     }
     RemoveIfIdle(model);
   }
 }
 
-std::vector<Scheduler::Model*> Scheduler::AllModels() const {
-  std::vector<Model*> all;
-  for (const auto& model : models_) all.push_back(model.get());
-  return all;
-}
-
 void Scheduler::Close() {
   closed_ = true;
-  for (Model* model : AllModels()) {
+  for (ModelQueue* model : AllModels()) {
     for (Lane* lane : {&model->small, &model->large}) {
-      while (!lane->entries.empty()) {
+      while (!lane->empty()) {
         Drop(model, lane, 0, DropReason::kClosed,
              absl::UnavailableError("the server is shutting down"));
       }
@@ -384,8 +253,10 @@ void Scheduler::Close() {
 
 std::vector<Scheduler::Dropped> Scheduler::TakeDropped() { return std::exchange(dropped_, {}); }
 
-Scheduler::Model* Scheduler::NextModel() const {
-  Model* next = nullptr;
+// Going out to be run.
+
+ModelQueue* Scheduler::NextModel() const {
+  ModelQueue* next = nullptr;
   for (const auto& model : models_) {
     if (model->waiting() && (next == nullptr || model->turn < next->turn)) next = model.get();
   }
@@ -394,15 +265,17 @@ Scheduler::Model* Scheduler::NextModel() const {
 
 std::optional<Scheduler::Batch> Scheduler::Next(absl::Duration now) {
   if (running() >= options_.workers) return std::nullopt;
-  while (Model* model = NextModel()) {
-    std::optional<Batch> batch = Form(now, model);
+  while (ModelQueue* model = NextModel()) {
+    Lane& lane = model->NextLane();
+    while (!lane.empty() && DropIfDead(now, model, &lane, 0)) {
+    }
+    if (!lane.empty()) return Form(now, model, &lane);
     RemoveIfIdle(model);
-    if (batch.has_value()) return batch;
   }
   return std::nullopt;
 }
 
-int64_t Scheduler::RowLimit(absl::Duration now, const Model& model, const Entry& first,
+int64_t Scheduler::RowLimit(absl::Duration now, const ModelQueue& model, const QueuedTask& first,
                             bool* by_deadline) const {
   const BatchTarget& target = *model.target;
   const CostCurve cost = target.cost->curve();
@@ -421,82 +294,70 @@ int64_t Scheduler::RowLimit(absl::Duration now, const Model& model, const Entry&
   return limit;
 }
 
-std::optional<Scheduler::Batch> Scheduler::Form(absl::Duration now, Model* model) {
-  Lane* lane = &model->small;
-  if (lane->entries.empty() ||
-      (!model->large.entries.empty() && model->large.used_ns < lane->used_ns)) {
-    lane = &model->large;
-  }
-  while (!lane->entries.empty() && DropIfDead(now, model, lane, 0)) {
-  }
-  if (lane->entries.empty()) return std::nullopt;
-
+Scheduler::Batch Scheduler::Form(absl::Duration now, ModelQueue* model, Lane* lane) {
   const BatchTarget& target = *model->target;
+  QueuedTask& first = lane->at(0);
   bool by_deadline = false;
-  const int64_t limit = RowLimit(now, *model, *lane->entries[0], &by_deadline);
-  if (lane->entries[0]->split == nullptr) {
-    NoteDelay(now, now - lane->entries[0]->task().arrival, target, lane);
+  const int64_t limit = RowLimit(now, *model, first, &by_deadline);
+  if (first.split == nullptr) {
+    lane->NoteDelay(now, now - first.task().arrival, DelayTarget(target), options_.delay_interval);
   }
   Batch batch;
   batch.id = next_id_++;
   batch.target = &target;
-  int64_t rows = 0;
-  int64_t bytes = 0;
-  while (!lane->entries.empty()) {
-    if (!batch.tasks.empty() && DropIfDead(now, model, lane, 0)) continue;
-    Entry* entry = lane->entries[0].get();
-    if (!batch.tasks.empty() && (!target.batchable || entry->split != nullptr ||
-                                 !CanStack(batch.tasks[0], entry->task()))) {
-      break;
+  int64_t rows = std::min(limit, first.rows());
+  if (first.split == nullptr && first.rows() > limit && target.batchable) {
+    first.split = SplitTask::Create(std::move(first.own), target.outputs);
+  }
+  if (first.split != nullptr) {
+    batch.reason = DispatchReason::kSplit;
+    batch.tasks.push_back(first.split->Part(first.next_row, rows));
+    if (rows < first.rows()) {
+      lane->TakeRows(rows);
+    } else {
+      bytes_ -= lane->Remove(0)->bytes;
     }
-    if (batch.tasks.empty() && entry->rows() > limit && target.batchable) {
-      if (entry->split == nullptr) {
-        entry->split = SplitTask::Create(std::move(entry->own), target.outputs);
-      }
-      batch.tasks.push_back(entry->split->Part(entry->next_row, limit));
-      batch.reason = DispatchReason::kSplit;
-      rows = limit;
-      lane->TakeRows(entry, limit);
-      break;
+  } else {
+    rows = Gather(now, model, lane, limit, &batch);
+    if (batch.reason == DispatchReason::kFull && by_deadline) {
+      batch.reason = DispatchReason::kDeadline;
     }
-    if (!batch.tasks.empty() &&
-        (rows + entry->rows() > limit || bytes + entry->bytes > kMaxBatchBytes)) {
-      batch.reason = by_deadline ? DispatchReason::kDeadline : DispatchReason::kFull;
-      break;
-    }
-    const std::unique_ptr<Entry> taken = lane->Remove(0);
-    rows += taken->rows();
-    bytes += taken->bytes;
-    bytes_ -= taken->bytes;
-    if (taken->split != nullptr) {
-      batch.tasks.push_back(taken->split->Part(taken->next_row, taken->rows()));
-      batch.reason = DispatchReason::kSplit;
-      break;
-    }
-    batch.tasks.push_back(std::move(taken->own));
   }
   model->rows -= rows;
 
-  const bool known = target.cost->curve().known();
   const double ns = EstimateNs(target, rows);
   lane->used_ns += ns;
   turn_ = std::max(turn_, model->turn);
   model->turn += ns / target.queue.weight;
   ++model->running;
-  running_.push_back({batch.id, &target, now, ns, known});
+  running_.push_back({batch.id, &target, now, ns, target.cost->curve().known()});
   return batch;
 }
 
-void Scheduler::NoteDelay(absl::Duration now, absl::Duration waited, const BatchTarget& target,
-                          Lane* lane) const {
-  const absl::Duration allowed = DelayTarget(target);
-  if (waited < allowed / 2) {
-    lane->above_since = absl::InfiniteDuration();
-    lane->overloaded = false;
-  } else if (waited >= allowed) {
-    lane->above_since = std::min(lane->above_since, now);
-    if (now - lane->above_since >= options_.delay_interval) lane->overloaded = true;
+int64_t Scheduler::Gather(absl::Duration now, ModelQueue* model, Lane* lane, int64_t limit,
+                          Batch* batch) {
+  int64_t rows = 0;
+  int64_t bytes = 0;
+  while (!lane->empty()) {
+    const QueuedTask& next = lane->at(0);
+    if (!batch->tasks.empty()) {
+      if (DropIfDead(now, model, lane, 0)) continue;
+      if (!batch->target->batchable || next.split != nullptr ||
+          !CanStack(batch->tasks[0], next.task())) {
+        break;
+      }
+      if (rows + next.rows() > limit || bytes + next.bytes > kMaxBatchBytes) {
+        batch->reason = DispatchReason::kFull;
+        break;
+      }
+    }
+    const std::unique_ptr<QueuedTask> taken = lane->Remove(0);
+    rows += taken->rows();
+    bytes += taken->bytes;
+    batch->tasks.push_back(std::move(taken->own));
   }
+  bytes_ -= bytes;
+  return rows;
 }
 
 void Scheduler::Ended(absl::Duration now, int64_t batch) {
@@ -507,12 +368,10 @@ void Scheduler::Ended(absl::Duration now, int64_t batch) {
   running_.erase(found);
   const double took_ns = ToNs(now - ended.start);
   if (ended.known) {
-    constexpr double kLeast = 0.5;
-    constexpr double kMost = 8;
-    const double ratio = std::clamp(took_ns / ended.ns, kLeast, kMost);
+    const double ratio = std::clamp(took_ns / ended.ns, kLeastStretch, kMostStretch);
     stretch_ += kStretchWeight * (ratio - stretch_);
   }
-  Model* model = Find(*ended.target);
+  ModelQueue* model = Find(*ended.target);
   if (model == nullptr) return;
   // What it took is what counts, not what was thought.
   model->turn += (took_ns - ended.ns) / ended.target->queue.weight;

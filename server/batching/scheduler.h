@@ -14,7 +14,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -23,6 +22,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "server/batching/batch_target.h"
+#include "server/batching/model_queue.h"
+#include "server/batching/refusal.h"
 #include "server/batching/split_task.h"
 #include "server/batching/task.h"
 
@@ -41,20 +42,6 @@ struct SchedulerOptions {
   /// What may wait in all: bytes of inputs.
   int64_t max_bytes = int64_t{256} << 20;
 };
-
-/// Why a task was not run.
-enum class DropReason {
-  kCancelled,
-  kExpired,
-  kCannotFinish,
-  kOverload,
-  kQueueFull,
-  kWaited,
-  kClosed
-};
-absl::string_view Name(DropReason reason);
-/// Refused for want of room or time, rather than given up by its caller.
-bool IsRefusal(DropReason reason);
 
 class Scheduler {
  public:
@@ -76,7 +63,6 @@ class Scheduler {
   };
 
   explicit Scheduler(SchedulerOptions options);
-  ~Scheduler();
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
@@ -98,9 +84,6 @@ class Scheduler {
   absl::Duration queued_time() const;
 
  private:
-  struct Entry;
-  struct Lane;
-  struct Model;
   struct Running {
     int64_t id;
     const BatchTarget* target;
@@ -109,9 +92,9 @@ class Scheduler {
     bool known;  // the estimate is one
   };
 
-  Model* Find(const BatchTarget& target) const;
-  std::vector<Model*> AllModels() const;
-  void RemoveIfIdle(const Model* model);
+  ModelQueue* Find(const BatchTarget& target) const;
+  std::vector<ModelQueue*> AllModels() const;
+  void RemoveIfIdle(const ModelQueue* model);
   /// Why the task is not to be taken in, if it is not.
   std::optional<Dropped> Refuse(absl::Duration now, const BatchTarget& target, const Task& task);
   /// Whether some bound of the queues has no room for it.
@@ -119,20 +102,21 @@ class Scheduler {
   /// Until a task runs that has so much of its own model's work before it.
   absl::Duration Wait(absl::Duration now, const BatchTarget& target, double ahead_ns) const;
   absl::Duration DelayTarget(const BatchTarget& target) const;
-  bool DropIfDead(absl::Duration now, Model* model, Lane* lane, size_t at);
+  void Drop(ModelQueue* model, Lane* lane, size_t at, DropReason reason, absl::Status status);
+  bool DropIfDead(absl::Duration now, ModelQueue* model, Lane* lane, size_t at);
   /// Drops all that is dead, wherever it stands.
   void Sweep(absl::Duration now);
-  void Drop(Model* model, Lane* lane, size_t at, DropReason reason, absl::Status status);
-  Model* NextModel() const;
-  std::optional<Batch> Form(absl::Duration now, Model* model);
+  ModelQueue* NextModel() const;
+  /// A batch of what is first in the lane.
+  Batch Form(absl::Duration now, ModelQueue* model, Lane* lane);
+  /// Whole tasks, the first in any case; returns their rows.
+  int64_t Gather(absl::Duration now, ModelQueue* model, Lane* lane, int64_t limit, Batch* batch);
   /// The most rows of the next batch, and whether a deadline made it fewer.
-  int64_t RowLimit(absl::Duration now, const Model& model, const Entry& first,
+  int64_t RowLimit(absl::Duration now, const ModelQueue& model, const QueuedTask& first,
                    bool* by_deadline) const;
-  void NoteDelay(absl::Duration now, absl::Duration waited, const BatchTarget& target,
-                 Lane* lane) const;
 
   const SchedulerOptions options_;
-  std::vector<std::unique_ptr<Model>> models_;  // those with tasks waiting or running
+  std::vector<std::unique_ptr<ModelQueue>> models_;  // those with tasks waiting or running
   std::vector<Running> running_;
   std::vector<Dropped> dropped_;
   int64_t bytes_ = 0;

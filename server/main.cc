@@ -3,10 +3,8 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
-#include <sched.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -32,6 +30,8 @@
 #include "model/base/log.h"
 #include "model/base/status_macros.h"
 #include "model/repository/repository.h"
+#include "server/batching/compute_pool.h"
+#include "server/config/cpu_limit.h"
 #include "server/config/server_options.h"
 #include "server/metrics/exporter.h"
 #include "server/metrics/http_endpoint.h"
@@ -207,12 +207,6 @@ absl::StatusOr<std::unique_ptr<JobRunner>> StartTraining(const TrainingOptions& 
   return JobRunner::Create(options, std::move(parts));
 }
 
-/// Processors that this process may use.
-int CpuCount() {
-  cpu_set_t set;
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
-}
-
 std::string WithPort(const std::string& address, int port) {
   return absl::StrCat(address.substr(0, address.rfind(':')), ":", port);
 }
@@ -281,6 +275,7 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
   LimitDecompression(options.listen.max_message_bytes);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  const CpuLimit cpus = FindCpuLimit();
   TransportOptions transport_options;
   transport_options.listener.address = options.listen.grpc_address;
   const ConnectionOptions& connections = options.listen.connections;
@@ -289,11 +284,25 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
   transport_options.max_calls_per_connection = static_cast<int>(connections.max_calls);
   transport_options.max_connection_age = connections.max_age;
   transport_options.age_grace = options.listen.drain;
-  transport_options.io_threads = CpuCount();
+  transport_options.io_threads = cpus.threads();
+  SchedulerOptions heavy_options;
+  heavy_options.workers =
+      options.compute_threads > 0 ? static_cast<int>(options.compute_threads) : cpus.threads();
+  SIGSERVE_LOG(kInfo, cpus.ToString(), ": ", transport_options.io_threads,
+               " I/O threads for light batches, ", heavy_options.workers,
+               " compute threads for heavy ones");
+  ComputePool heavy(
+      heavy_options, &clock,
+      [&](const BatchTarget& target, DispatchReason reason) {
+        statistics.RecordBatch(target.model, Name(reason));
+      },
+      [&](const BatchTarget& target, DropReason reason) {
+        if (IsRefusal(reason)) statistics.RecordRefusal(target.model, Name(reason));
+      });
   absl::StatusOr<std::unique_ptr<GrpcTransport>> created =
       GrpcTransport::Create(transport_options, PredictionFrontend::Methods(), [&](int) {
         return std::make_unique<PredictionFrontend>(registry.get(), &statistics, &clock,
-                                                    options.listen.max_message_bytes);
+                                                    options.listen.max_message_bytes, &heavy);
       });
   if (!created.ok()) {
     return Annotate(created.status(),

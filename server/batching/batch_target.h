@@ -1,5 +1,6 @@
-// A model as batching knows it: something that runs batches of rows. Immutable; its function may be
-// called from several threads.
+// A model as batching knows it: something that runs batches of rows, what that costs, and how its
+// requests may wait. Immutable but for what is learned of its cost; its function may be called from
+// several threads.
 #pragma once
 
 #include <functional>
@@ -9,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "model/tensor/tensor_view.h"
+#include "server/batching/cost_model.h"
 #include "server/batching/task.h"
 
 namespace sigserve {
@@ -17,6 +19,18 @@ namespace sigserve {
 using RunBatch = std::function<absl::StatusOr<std::unique_ptr<const TaskOutputs>>(
     absl::Span<const TensorView> inputs)>;
 
+/// What a model asks of the queue that its heavy batches pass.
+struct QueuePolicy {
+  /// Waiting and running together: half for each.
+  absl::Duration latency_target = absl::InfiniteDuration();
+  /// Its share of the compute threads beside other busy models; above 0.
+  double weight = 1;
+  /// A request that has waited longer is refused.
+  absl::Duration max_wait = absl::InfiniteDuration();
+  /// Requests waiting at most; 0 = no bound beside those in rows and time.
+  int64_t max_requests = 0;
+};
+
 struct BatchTarget {
   std::string model;  // its name, for metrics
   RunBatch run;
@@ -24,13 +38,18 @@ struct BatchTarget {
   int outputs = 1;
   /// Dimension 0 of every input and output is the batch, and no row's results depend on the others.
   bool batchable = false;
+  QueuePolicy queue;
+  std::shared_ptr<CostModel> cost = std::make_shared<CostModel>();  // never null
 };
 
 /// Why a batch was run when it was.
 enum class DispatchReason {
-  kDrained,  // all that had arrived was in it
-  kFull,     // no more rows or bytes fitted in
-  kSplit,    // a part of a batch that failed, run again to find whose fault it was
+  kDrained,     // inline: all that had arrived was in it
+  kWorkerFree,  // a compute thread was free: all that waited was in it
+  kFull,        // no more rows, bytes or time fitted in
+  kDeadline,    // more rows would have made its first request late
+  kSplit,       // rows of a request that is spread over several batches
+  kRetry,       // a task of a batch that failed, run alone to find whose fault it was
 };
 absl::string_view Name(DispatchReason reason);
 

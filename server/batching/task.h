@@ -48,4 +48,8 @@ struct Task {
       done;
 };
 
+/// OK while it should still run; CANCELLED when its caller has gone, DEADLINE_EXCEEDED when it is
+/// late.
+absl::Status CheckAlive(const Task& task, absl::Duration now);
+
 }  // namespace sigserve

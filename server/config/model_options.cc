@@ -150,6 +150,22 @@ absl::Status ReadSigserveOptions(const inference::SigserveOptions& sigserve,
   if (!inference::SigserveOptions::Precision_IsValid(sigserve.precision())) {
     return Bad("sigserve.precision is ", static_cast<int>(sigserve.precision()));
   }
+  constexpr uint64_t kMaxLatency = 3'600'000'000;
+  if (sigserve.latency_target_microseconds() > kMaxLatency) {
+    return Bad("sigserve.latency_target_microseconds is ", sigserve.latency_target_microseconds(),
+               "; expected at most ", kMaxLatency, " (an hour)");
+  }
+  if (sigserve.latency_target_microseconds() > 0) {
+    options->queue.latency_target =
+        absl::Microseconds(static_cast<int64_t>(sigserve.latency_target_microseconds()));
+  }
+  constexpr float kMinWeight = 0.001F;
+  constexpr float kMaxWeight = 1000;
+  const float weight = sigserve.weight() == 0 ? 1 : sigserve.weight();
+  if (!(weight >= kMinWeight && weight <= kMaxWeight)) {  // NaN too
+    return Bad("sigserve.weight is ", weight, "; expected ", kMinWeight, " to ", kMaxWeight);
+  }
+  options->queue.weight = weight;
   options->outputs_are_logits = sigserve.outputs_are_logits();
   options->forbid_nan = sigserve.forbid_nan();
   for (const auto& [label, version] : sigserve.version_labels()) {
@@ -163,14 +179,63 @@ absl::Status ReadSigserveOptions(const inference::SigserveOptions& sigserve,
   return absl::OkStatus();
 }
 
+// Triton's batcher waits to fill batches; ours takes what is there. What can be kept of its
+// settings is; the notes say which.
+absl::Status ReadDynamicBatching(const inference::ModelDynamicBatching& batching,
+                                 ModelOptions* options) {
+  std::vector<std::string>& notes = options->notes;
+  const auto note = [&](absl::string_view field, const auto&... parts) {
+    notes.push_back(absl::StrCat("dynamic_batching.", field, parts...));
+  };
+  if (batching.preferred_batch_size_size() > 0) {
+    note("preferred_batch_size has no effect: a batch is what waits when a thread is free");
+  }
+  if (batching.max_queue_delay_microseconds() > 0) {
+    note("max_queue_delay_microseconds has no effect: no request waits for company");
+  }
+  if (batching.preserve_ordering()) {
+    note("preserve_ordering has no effect: ModelStreamInfer always answers in order");
+  }
+  if (batching.priority_levels() > 0 || batching.default_priority_level() > 0 ||
+      batching.priority_queue_policy_size() > 0) {
+    note("priority_levels has no effect: the earliest deadline comes first");
+  }
+  const inference::ModelQueuePolicy& policy = batching.default_queue_policy();
+  const uint64_t timeout = policy.default_timeout_microseconds();
+  constexpr uint64_t kMaxMicroseconds = uint64_t{1} << 53;
+  if (timeout > kMaxMicroseconds) {
+    return Bad("dynamic_batching.default_queue_policy.default_timeout_microseconds is ", timeout);
+  }
+  if (timeout > 0 && policy.timeout_action() == inference::ModelQueuePolicy::DELAY) {
+    note(
+        "default_queue_policy: timeout_action DELAY has no effect; late requests are refused by "
+        "their own deadlines only");
+  } else if (timeout > 0) {
+    options->queue.max_wait = absl::Microseconds(static_cast<int64_t>(timeout));
+    note("default_queue_policy.default_timeout_microseconds ", timeout,
+         ": requests that wait longer for a compute thread are refused (RESOURCE_EXHAUSTED)");
+  }
+  if (policy.max_queue_size() > 0) {
+    options->queue.max_requests = policy.max_queue_size();
+    note("default_queue_policy.max_queue_size ", policy.max_queue_size(),
+         ": more requests than that do not wait for a compute thread (RESOURCE_EXHAUSTED)");
+  }
+  if (notes.empty()) notes.emplace_back("dynamic_batching: batches are formed without being asked");
+  return absl::OkStatus();
+}
+
 // Fields of Triton's that change no answer: accepted, so that its configs can be used as they are.
-std::vector<std::string> UnusedFields(const inference::ModelConfig& config) {
-  std::vector<std::string> fields;
-  if (config.instance_group_size() > 0) fields.emplace_back("instance_group");
-  if (config.metric_tags_size() > 0) fields.emplace_back("metric_tags");
-  if (config.has_dynamic_batching()) fields.emplace_back("dynamic_batching");
-  if (config.parameters_size() > 0) fields.emplace_back("parameters");
-  return fields;
+absl::Status ReadOtherFields(const inference::ModelConfig& config, ModelOptions* options) {
+  if (config.has_dynamic_batching()) {
+    SIGSERVE_RETURN_IF_ERROR(ReadDynamicBatching(config.dynamic_batching(), options));
+  }
+  const auto unused = [&](bool given, absl::string_view field) {
+    if (given) options->notes.push_back(absl::StrCat(field, " has no effect here"));
+  };
+  unused(config.instance_group_size() > 0, "instance_group");
+  unused(config.metric_tags_size() > 0, "metric_tags");
+  unused(config.parameters_size() > 0, "parameters");
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -217,7 +282,7 @@ absl::StatusOr<ModelOptions> ParseModelConfig(absl::string_view text, absl::stri
     }
     options.outputs.push_back(std::move(tensor));
   }
-  options.unused_fields = UnusedFields(config);
+  SIGSERVE_RETURN_IF_ERROR(ReadOtherFields(config, &options));
   return options;
 }
 

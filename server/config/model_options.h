@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 
 namespace inference {
 class ModelConfig;
@@ -43,6 +44,16 @@ struct OutputOptions {
   std::vector<float> thresholds = {};
 };
 
+/// How a model's requests wait for the compute threads, if they have to.
+struct QueueOptions {
+  absl::Duration latency_target = absl::InfiniteDuration();
+  double weight = 1;
+  /// Triton's default_queue_policy: a request that waits longer is refused, as is one that finds so
+  /// many waiting (0 = no limit of its own).
+  absl::Duration max_wait = absl::InfiniteDuration();
+  int64_t max_requests = 0;
+};
+
 struct ModelOptions {
   std::string model_filename = "model.onnx";
   VersionPolicy version_policy;
@@ -54,8 +65,9 @@ struct ModelOptions {
   bool outputs_are_logits = false;
   bool forbid_nan = false;
   std::map<std::string, int64_t> version_labels;
-  /// Fields that were given and change nothing here; worth a log line.
-  std::vector<std::string> unused_fields;
+  QueueOptions queue;
+  /// What became of fields that other servers take differently: a log line each.
+  std::vector<std::string> notes;
   /// Of the texts all this was read from (config.pbtxt, label files), set by whoever read them;
   /// differs when one has changed.
   size_t source_hash = 0;

@@ -68,6 +68,7 @@ absl::StatusOr<ServerOptions> ParseServerConfig(absl::string_view text, absl::st
   SetIfGiven(connections.max_age_seconds(), &options.listen.connections.max_age);
   options.listen.connections.share_port = connections.share_port();
   options.repository_poll = absl::Seconds(config.repository_poll_seconds());
+  options.compute_threads = config.compute_threads();
   options.training.disabled = config.training().disabled();
   SetIfGiven(config.training().max_queued_jobs(), &options.training.max_queued_jobs);
   SetIfGiven(config.training().max_data_bytes(), &options.training.max_data_bytes);
@@ -128,6 +129,7 @@ absl::Status Validate(const ServerOptions& options) {
                                       std::numeric_limits<int32_t>::max()));
   SIGSERVE_RETURN_IF_ERROR(CheckSeconds("drain_seconds", options.listen.drain, 0));
   SIGSERVE_RETURN_IF_ERROR(CheckSeconds("repository_poll_seconds", options.repository_poll, 0));
+  SIGSERVE_RETURN_IF_ERROR(CheckRange("compute_threads", options.compute_threads, 0, 1024));
   SIGSERVE_RETURN_IF_ERROR(Validate(options.listen.connections));
   return Validate(options.training);
 }

@@ -57,6 +57,8 @@ struct ServerOptions {
   std::string server_name = "sigserve";
   ListenOptions listen;
   TrainingOptions training;
+  /// For heavy batches; 0 = as many as the process may use processors.
+  int64_t compute_threads = 0;
 };
 
 /// What the command line gave; absent = not given.

@@ -73,9 +73,17 @@ class PrometheusExporter : public MetricsExporter {
                         .Register(registry_)),
         batches_(prometheus::BuildCounter()
                      .Name("sigserve_batches_total")
-                     .Help("Batches run, by why they were run when they were: drained (all that "
-                           "had arrived), full, split (a batch that failed, task by task).")
+                     .Help("Batches run, by why they were run when they were: drained (inline, all "
+                           "that had arrived), worker_free (all that waited), full, deadline (more "
+                           "would have been late), split (a part of a large request), retry (a "
+                           "batch that failed, task by task).")
                      .Register(registry_)),
+        refusals_(prometheus::BuildCounter()
+                      .Name("sigserve_refusals_total")
+                      .Help("Requests refused before they ran, by why: cannot_finish (before its "
+                            "deadline), overload (requests wait for too long), queue_full, waited "
+                            "(longer than the config allows), closed (the server stops).")
+                      .Register(registry_)),
         ready_(prometheus::BuildGauge()
                    .Name("sigserve_model_ready")
                    .Help("1 while at least one version of the model serves, else 0.")
@@ -102,6 +110,10 @@ class PrometheusExporter : public MetricsExporter {
   void RecordBatch(absl::string_view model, absl::string_view reason) override
       ABSL_LOCKS_EXCLUDED(mutex_) {
     BatchCounterFor(model, reason)->Increment();
+  }
+
+  void RecordRefusal(absl::string_view model, absl::string_view reason) override {
+    refusals_.Add({{"model", std::string(model)}, {"reason", std::string(reason)}}).Increment();
   }
 
   void SetModelReady(const std::string& model, bool ready) override {
@@ -205,6 +217,7 @@ class PrometheusExporter : public MetricsExporter {
   Family<Counter>& rows_;
   Family<Histogram>& batch_rows_;
   Family<Counter>& batches_;
+  Family<Counter>& refusals_;
   Family<Gauge>& ready_;
   mutable ProcessStats process_;
 

@@ -34,6 +34,8 @@ class RequestRecorder {
   virtual void Record(const RequestRecord& record) = 0;
   /// A batch of `model` was run; `reason`: a literal that says why it was run when it was.
   virtual void RecordBatch(absl::string_view model, absl::string_view reason) = 0;
+  /// A request of `model` was refused by a full or slow queue; `reason`: a literal.
+  virtual void RecordRefusal(absl::string_view /*model*/, absl::string_view /*reason*/) {}
 };
 
 }  // namespace sigserve

@@ -14,6 +14,7 @@
 #include "model/base/status_macros.h"
 #include "server/registry/model_loader.h"
 #include "server/registry/version_policy.h"
+#include "server/registry/warm_up.h"
 
 namespace sigserve {
 namespace {
@@ -361,8 +362,9 @@ Version RegistryImpl::Load(absl::string_view model, int64_t number,
   if (!source.ok()) return Failed(number, source.status());
   absl::StatusOr<ServableHandle> servable = loader_.LoadVersion(model, number, options);
   if (!servable.ok()) return Failed(number, servable.status());
-  for (const std::string& field : options.unused_fields) {
-    SIGSERVE_LOG(kInfo, "model '", model, "': config.pbtxt: ", field, " has no effect here");
+  WarmUp(**servable, clock_);
+  for (const std::string& note : options.notes) {
+    SIGSERVE_LOG(kInfo, "model '", model, "': config.pbtxt: ", note);
   }
   SIGSERVE_LOG(kInfo, "model '", model, "' version ", number, " is ready; loaded in ",
                absl::FormatDuration(clock_->Monotonic() - start));

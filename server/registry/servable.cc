@@ -15,7 +15,8 @@ namespace {
 class LoadedServable : public Servable {
  public:
   LoadedServable(std::string name, int64_t version, std::string model_filename,
-                 ServableSettings settings, const std::shared_ptr<SessionPool>& pool)
+                 ServableSettings settings, const QueuePolicy& policy,
+                 const std::shared_ptr<SessionPool>& pool)
       : name_(std::move(name)),
         version_(version),
         model_filename_(std::move(model_filename)),
@@ -23,7 +24,8 @@ class LoadedServable : public Servable {
         target_{.model = name_,
                 .run = [pool](absl::Span<const TensorView> inputs) { return pool->Run(inputs); },
                 .outputs = static_cast<int>(settings_.signature.outputs.size()),
-                .batchable = settings_.signature.batchable} {}
+                .batchable = settings_.signature.batchable,
+                .queue = policy} {}
 
   const std::string& name() const override { return name_; }
   int64_t version() const override { return version_; }
@@ -72,6 +74,10 @@ absl::StatusOr<std::shared_ptr<Servable>> Servable::Create(
   const size_t max_idle = std::max(1U, std::thread::hardware_concurrency());
   return std::make_shared<LoadedServable>(
       std::move(name), version, options.model_filename, std::move(settings),
+      QueuePolicy{.latency_target = options.queue.latency_target,
+                  .weight = options.queue.weight,
+                  .max_wait = options.queue.max_wait,
+                  .max_requests = options.queue.max_requests},
       std::make_shared<SessionPool>(std::move(executable), max_idle));
 }
 

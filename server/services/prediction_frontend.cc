@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/batching/refusal.h"
 #include "server/codec/status.h"
 
 namespace sigserve {
@@ -124,12 +125,15 @@ std::vector<TransportMethod> PredictionFrontend::Methods() {
 }
 
 PredictionFrontend::PredictionFrontend(ModelRegistry* registry, RequestRecorder* recorder,
-                                       const Clock* clock, int64_t max_answer_bytes)
+                                       const Clock* clock, int64_t max_answer_bytes,
+                                       TaskSink* heavy)
     : clock_(clock),
-      batcher_({}, clock,
-               [recorder](const BatchTarget& target, DispatchReason reason) {
-                 recorder->RecordBatch(target.model, Name(reason));
-               }),
+      batcher_(
+          {}, clock,
+          [recorder](const BatchTarget& target, DispatchReason reason) {
+            recorder->RecordBatch(target.model, Name(reason));
+          },
+          heavy),
       handler_(registry, recorder, clock, &batcher_, max_answer_bytes) {}
 
 PredictionFrontend::~PredictionFrontend() = default;
@@ -231,7 +235,14 @@ void PredictionFrontend::Finish(Call* call, const absl::Status& status,
     response->SerializeWithCachedSizesToArray(message->AllocateReply(bytes));
   }
   GiveBack(std::move(owned));
-  message->Reply(status.ok() ? status : absl::Status(status.code(), WireMessage(status)));
+  if (status.ok()) return message->Reply(status);
+  const absl::Status error(status.code(), WireMessage(status));
+  const std::optional<absl::Duration> retry_after = RetryAfter(status);
+  if (retry_after.has_value()) {
+    message->Refuse(error, *retry_after);
+  } else {
+    message->Reply(error);
+  }
 }
 
 }  // namespace sigserve

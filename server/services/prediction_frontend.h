@@ -23,10 +23,11 @@ class PredictionFrontend final : public MessageHandler {
   /// The methods it serves, as the transport is to number them.
   static std::vector<TransportMethod> Methods();
 
-  /// All must outlive it. Every message must be answered before its end. A request whose answer
-  /// would have more than `max_answer_bytes` is RESOURCE_EXHAUSTED.
+  /// `heavy`: where batches go that are too much for an I/O thread; null = none do. All must
+  /// outlive it. Every message must be answered before its end. A request whose answer would have
+  /// more than `max_answer_bytes` is RESOURCE_EXHAUSTED.
   PredictionFrontend(ModelRegistry* registry, RequestRecorder* recorder, const Clock* clock,
-                     int64_t max_answer_bytes);
+                     int64_t max_answer_bytes, TaskSink* heavy = nullptr);
   ~PredictionFrontend() override;
 
   void OnMessage(InboundMessage* message) override;

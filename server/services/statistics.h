@@ -41,6 +41,9 @@ class StatisticsRecorder final : public RequestRecorder {
   void RecordBatch(absl::string_view model, absl::string_view reason) override {
     next_->RecordBatch(model, reason);
   }
+  void RecordRefusal(absl::string_view model, absl::string_view reason) override {
+    next_->RecordRefusal(model, reason);
+  }
 
   /// Of every version, or of one model's if `model` is not empty; sorted by model and version.
   std::vector<VersionStatistics> Get(absl::string_view model) const;

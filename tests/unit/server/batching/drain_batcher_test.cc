@@ -254,7 +254,7 @@ TEST_F(DrainBatcherTest, OneBadTaskHarmsNoOther) {
   EXPECT_THAT(ended_[1]->status,
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("negative")));
   EXPECT_THAT(ended_[2]->values, ElementsAre(6, 6));
-  EXPECT_THAT(reasons_, ElementsAre("m drained", "m split", "m split", "m split"));
+  EXPECT_THAT(reasons_, ElementsAre("m drained", "m retry", "m retry", "m retry"));
   for (const auto& ended : ended_) EXPECT_EQ(ended->calls, 1);
 }
 

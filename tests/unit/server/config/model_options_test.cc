@@ -44,7 +44,10 @@ TEST(ParseModelConfig, ReadsATritonConfig) {
   ASSERT_EQ(options.output_options.size(), 1U);
   EXPECT_EQ(options.output_options[0].name, "y");
   EXPECT_EQ(options.output_options[0].label_filename, "labels.txt");
-  EXPECT_THAT(options.unused_fields, ElementsAre("instance_group", "dynamic_batching"));
+  EXPECT_THAT(options.notes,
+              ElementsAre("dynamic_batching.max_queue_delay_microseconds has no effect: no request "
+                          "waits for company",
+                          "instance_group has no effect here"));
 }
 
 TEST(ParseModelConfig, ReadsOurOwnFields) {

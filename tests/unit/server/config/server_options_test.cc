@@ -25,12 +25,14 @@ TEST(ParseServerConfig, ReadsEveryField) {
       drain_seconds: 3
       repository_poll_seconds: 60
       server_name: "triton"
+      compute_threads: 3
       training {
         disabled: true max_queued_jobs: 2 max_data_bytes: 4096 upload_stall_seconds: 7
       }
       connections { max_connections: 5 max_calls: 6 max_age_seconds: 8 share_port: true })",
                                                                       "server.pbtxt"));
   EXPECT_EQ(options.repository, "/srv/models");
+  EXPECT_EQ(options.compute_threads, 3);
   EXPECT_EQ(options.listen.grpc_address, "127.0.0.1:9001");
   EXPECT_EQ(options.listen.http_address, "[::1]:9002");
   EXPECT_EQ(options.listen.max_message_bytes, 1000);

@@ -49,9 +49,12 @@ TEST_F(ExporterTest, CountsBatchesByReason) {
   exporter_->RecordBatch("m", "drained");
   exporter_->RecordBatch("m", "drained");
   exporter_->RecordBatch("m", "full");
+  exporter_->RecordRefusal("m", "overload");
+  exporter_->RecordRefusal("m", "overload");
   const std::string text = exporter_->Serialize();
   EXPECT_THAT(text, HasSubstr(R"(sigserve_batches_total{model="m",reason="drained"} 2)"));
   EXPECT_THAT(text, HasSubstr(R"(sigserve_batches_total{model="m",reason="full"} 1)"));
+  EXPECT_THAT(text, HasSubstr(R"(sigserve_refusals_total{model="m",reason="overload"} 2)"));
 }
 
 TEST_F(ExporterTest, TheLatencyHistogramBeginsAtTenMicroseconds) {

@@ -1,0 +1,104 @@
+#include "server/batching/batch_runner.h"
+
+#include <cstring>
+#include <utility>
+
+#include "server/batching/row_views.h"
+
+namespace sigserve {
+
+absl::string_view Name(DispatchReason reason) {
+  switch (reason) {
+    case DispatchReason::kDrained:
+      return "drained";
+    case DispatchReason::kWorkerFree:
+      return "worker_free";
+    case DispatchReason::kFull:
+      return "full";
+    case DispatchReason::kDeadline:
+      return "deadline";
+    case DispatchReason::kSplit:
+      return "split";
+    case DispatchReason::kRetry:
+      return "retry";
+  }
+  return "unknown";
+}
+
+BatchRunner::BatchRunner(const Clock* clock, const Clock* cost_clock, BatchObserver observer)
+    : clock_(clock), cost_clock_(cost_clock), observer_(std::move(observer)) {}
+
+void BatchRunner::Run(const BatchTarget& target, absl::Span<Task> tasks, DispatchReason reason,
+                      absl::FunctionRef<void()> computed) {
+  if (tasks.size() == 1) return RunAlone(target, tasks[0], reason, computed);
+  TaskTiming timing;
+  for (const Task& task : tasks) timing.batch_rows += task.rows;
+  absl::Duration start;
+  const Outputs outputs =
+      Compute(target, Concatenate(tasks, timing.batch_rows), reason, &start, &timing);
+  computed();
+  if (!outputs.ok() || !HasRows(**outputs, target.outputs, timing.batch_rows)) {
+    for (Task& task : tasks) RunAlone(target, task, DispatchReason::kRetry, [] {});
+    return;
+  }
+  int64_t first = 0;
+  for (Task& task : tasks) {
+    timing.queued = start - task.arrival;
+    const RowRange range(**outputs, first, task.rows);
+    first += task.rows;
+    task.done(absl::OkStatus(), &range, timing);
+  }
+}
+
+void BatchRunner::RunAlone(const BatchTarget& target, Task& task, DispatchReason reason,
+                           absl::FunctionRef<void()> computed) {
+  TaskTiming timing;
+  timing.batch_rows = task.rows;
+  absl::Duration start;
+  const Outputs outputs = Compute(target, task.inputs, reason, &start, &timing);
+  timing.queued = start - task.arrival;
+  computed();
+  // Nothing of the target is touched from here on: `done` may release it.
+  task.done(outputs.status(), outputs.ok() ? outputs->get() : nullptr, timing);
+}
+
+BatchRunner::Outputs BatchRunner::Compute(const BatchTarget& target,
+                                          absl::Span<const TensorView> inputs,
+                                          DispatchReason reason, absl::Duration* start,
+                                          TaskTiming* timing) {
+  const bool own_clock = cost_clock_ != clock_;
+  *start = clock_->Monotonic();
+  const absl::Duration cost_start = own_clock ? cost_clock_->Monotonic() : *start;
+  Outputs outputs = target.run(inputs);
+  const absl::Duration end = clock_->Monotonic();
+  timing->computed = end - *start;
+  if (outputs.ok()) {
+    target.cost->Observe(timing->batch_rows,
+                         own_clock ? cost_clock_->Monotonic() - cost_start : timing->computed);
+  }
+  if (observer_) observer_(target, reason);
+  return outputs;
+}
+
+std::vector<TensorView>& BatchRunner::Concatenate(absl::Span<Task> tasks, int64_t rows) {
+  const size_t inputs = tasks[0].inputs.size();
+  if (joined_.size() < inputs) joined_.resize(inputs);
+  joined_views_.clear();
+  for (size_t i = 0; i < inputs; ++i) {
+    const TensorView& first = tasks[0].inputs[i];
+    const auto bytes = static_cast<size_t>(BytesOf(first) / first.shape()[0] * rows);
+    if (joined_[i].size() < bytes) joined_[i] = AlignedBuffer(bytes);
+    auto* to = static_cast<char*>(joined_[i].data());
+    for (const Task& task : tasks) {
+      const auto length = static_cast<size_t>(BytesOf(task.inputs[i]));
+      std::memcpy(to, task.inputs[i].data(), length);
+      to += length;
+    }
+    Shape shape = first.shape();
+    shape.set(0, rows);
+    joined_views_.emplace_back(first.dtype(), std::move(shape), joined_[i].data());
+  }
+  return joined_views_;
+}
+
+}  // namespace sigserve

@@ -1,0 +1,49 @@
+// Runs tasks of one model as one batch on the calling thread and ends each with its rows of the
+// results. A batch that fails is run again task by task, so that one bad request harms no other.
+// What a batch cost goes to the model's cost model.
+//
+// One per thread. Inputs of several tasks are copied into buffers kept between batches; a task that
+// is alone in its batch is not copied.
+#pragma once
+
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/types/span.h"
+#include "model/base/aligned_buffer.h"
+#include "model/base/clock.h"
+#include "server/batching/batch_target.h"
+#include "server/batching/task.h"
+
+namespace sigserve {
+
+class BatchRunner {
+ public:
+  /// `clock` for what callers are told; `cost_clock` for what a batch costs: the same, or one that
+  /// stands still while the thread waits for a processor. Both must outlive it.
+  BatchRunner(const Clock* clock, const Clock* cost_clock, BatchObserver observer);
+
+  /// Calls every task's `done` once. Several tasks must be stackable (CanStack), and the target
+  /// batchable. `computed` is called once, before the first `done`: the target may go with the last
+  /// one.
+  void Run(const BatchTarget& target, absl::Span<Task> tasks, DispatchReason reason,
+           absl::FunctionRef<void()> computed);
+
+ private:
+  using Outputs = absl::StatusOr<std::unique_ptr<const TaskOutputs>>;
+
+  void RunAlone(const BatchTarget& target, Task& task, DispatchReason reason,
+                absl::FunctionRef<void()> computed);
+  /// Runs and measures; fills all of `timing` but what is a task's own.
+  Outputs Compute(const BatchTarget& target, absl::Span<const TensorView> inputs,
+                  DispatchReason reason, absl::Duration* start, TaskTiming* timing);
+  std::vector<TensorView>& Concatenate(absl::Span<Task> tasks, int64_t rows);
+
+  const Clock* const clock_;
+  const Clock* const cost_clock_;
+  const BatchObserver observer_;
+  std::vector<AlignedBuffer> joined_;  // by input
+  std::vector<TensorView> joined_views_;
+};
+
+}  // namespace sigserve

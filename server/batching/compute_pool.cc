@@ -1,0 +1,111 @@
+#include "server/batching/compute_pool.h"
+
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <ctime>
+#include <utility>
+
+namespace sigserve {
+namespace {
+
+// Below the I/O threads, above training.
+constexpr int kNice = 5;
+
+/// Stands still while its thread waits for a processor.
+class ThreadCpuClock final : public Clock {
+ public:
+  absl::Time Now() const override { return absl::UnixEpoch() + Monotonic(); }
+  absl::Duration Monotonic() const override {
+    timespec now = {};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return absl::DurationFromTimespec(now);
+  }
+};
+
+/// On Linux a thread has a nice value and a policy of its own. Where they are refused, batches only
+/// compete harder.
+void YieldToOthers() {
+  const auto thread = static_cast<id_t>(syscall(SYS_gettid));
+  setpriority(PRIO_PROCESS, thread, kNice);
+  sched_param parameters = {};
+  sched_setscheduler(static_cast<pid_t>(thread), SCHED_BATCH, &parameters);
+}
+
+}  // namespace
+
+ComputePool::ComputePool(SchedulerOptions options, const Clock* clock, BatchObserver on_batch,
+                         DropObserver on_drop)
+    : clock_(clock),
+      on_batch_(std::move(on_batch)),
+      on_drop_(std::move(on_drop)),
+      scheduler_(options) {
+  for (int i = 0; i < options.workers; ++i) threads_.emplace_back([this] { Work(); });
+}
+
+ComputePool::~ComputePool() {
+  std::vector<Scheduler::Dropped> dropped;
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    scheduler_.Close();
+    dropped = scheduler_.TakeDropped();
+    work_.SignalAll();
+  }
+  End(dropped);
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void ComputePool::Add(const BatchTarget& target, Task task) {
+  std::vector<Scheduler::Dropped> dropped;
+  {
+    absl::MutexLock lock(&mutex_);
+    scheduler_.Offer(clock_->Monotonic(), target, std::move(task));
+    dropped = scheduler_.TakeDropped();
+    work_.Signal();
+  }
+  End(dropped);
+}
+
+void ComputePool::End(const std::vector<Scheduler::Dropped>& dropped) const {
+  for (const Scheduler::Dropped& task : dropped) {
+    if (on_drop_) on_drop_(*task.target, task.reason);
+    task.End();
+  }
+}
+
+std::optional<Scheduler::Batch> ComputePool::NextBatch() {
+  while (true) {
+    std::optional<Scheduler::Batch> batch;
+    std::vector<Scheduler::Dropped> dropped;
+    {
+      absl::MutexLock lock(&mutex_);
+      while (true) {
+        batch = scheduler_.Next(clock_->Monotonic());
+        dropped = scheduler_.TakeDropped();
+        if (batch.has_value() || !dropped.empty()) break;
+        if (stopping_) return std::nullopt;
+        work_.Wait(&mutex_);
+      }
+    }
+    End(dropped);
+    if (batch.has_value()) return batch;
+  }
+}
+
+void ComputePool::Work() {
+  YieldToOthers();
+  const ThreadCpuClock cpu_clock;
+  BatchRunner runner(clock_, &cpu_clock, on_batch_);
+  while (std::optional<Scheduler::Batch> batch = NextBatch()) {
+    const auto ended = [&] {
+      absl::MutexLock lock(&mutex_);
+      scheduler_.Ended(clock_->Monotonic(), batch->id);
+    };
+    runner.Run(*batch->target, absl::MakeSpan(batch->tasks), batch->reason, ended);
+  }
+}
+
+}  // namespace sigserve

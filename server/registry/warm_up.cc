@@ -1,0 +1,89 @@
+#include "server/registry/warm_up.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "model/tensor/tensor.h"
+#include "server/batching/batch_runner.h"
+
+namespace sigserve {
+namespace {
+
+constexpr absl::Duration kBudget = absl::Milliseconds(200);
+constexpr int kRunsEach = 3;
+constexpr int64_t kManyRows = 32;
+// Larger inputs tell nothing that smaller ones do not.
+constexpr int64_t kMaxElements = int64_t{1} << 22;
+
+/// Runs what it is given at once.
+class RunNow final : public TaskSink {
+ public:
+  explicit RunNow(const Clock* clock) : runner_(clock, clock, {}) {}
+  void Add(const BatchTarget& target, Task task) override {
+    runner_.Run(target, absl::MakeSpan(&task, 1), DispatchReason::kDrained, [] {});
+  }
+
+ private:
+  BatchRunner runner_;
+};
+
+/// Zeros for every input; empty when they would be too large.
+std::vector<Tensor> Zeros(const Signature& signature, int64_t rows) {
+  std::vector<Tensor> tensors;
+  for (const InputSignature& input : signature.inputs) {
+    Shape shape = input.shape;
+    int64_t elements = 1;
+    for (int i = 0; i < shape.rank(); ++i) {
+      if (i == 0 && signature.batchable) {
+        shape.set(i, rows);
+      } else if (shape[i] < 0) {
+        shape.set(i, 1);
+      }
+      elements *= std::max<int64_t>(1, std::min(shape[i], kMaxElements));
+      if (elements > kMaxElements) return {};
+    }
+    tensors.emplace_back(input.dtype, std::move(shape));
+  }
+  return tensors;
+}
+
+/// Whether it ran.
+bool RunOnce(const Servable& servable, int64_t rows, TaskSink* sink) {
+  const std::vector<Tensor> tensors = Zeros(servable.signature(), rows);
+  if (tensors.empty()) return false;
+  std::vector<NamedTensor> inputs;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    inputs.push_back({servable.signature().inputs[i].name, tensors[i].view()});
+  }
+  Task task;
+  if (!servable.Check(inputs, &task).ok()) return false;
+  bool ran = false;
+  task.done = [&ran](const absl::Status& status, const TaskOutputs* /*outputs*/,
+                     const TaskTiming& /*timing*/) { ran = status.ok(); };
+  servable.Submit(std::move(task), sink);
+  return ran;
+}
+
+}  // namespace
+
+void WarmUp(const Servable& servable, const Clock* clock) {
+  RunNow now(clock);
+  const absl::Duration start = clock->Monotonic();
+  absl::Duration fastest = kBudget;
+  for (int run = 0; run < kRunsEach; ++run) {
+    const absl::Duration before = clock->Monotonic();
+    if (!RunOnce(servable, 1, &now)) return;
+    fastest = std::min(fastest, clock->Monotonic() - before);
+    if (clock->Monotonic() - start >= kBudget) return;
+  }
+  const absl::Duration left = kBudget - (clock->Monotonic() - start);
+  const auto in_time = static_cast<int64_t>(
+      absl::FDivDuration(left, kRunsEach * std::max(fastest, absl::Nanoseconds(1))));
+  const int64_t many = std::min({kManyRows, servable.max_batch_size(), in_time});
+  for (int run = 0; run < kRunsEach && many > 1; ++run) {
+    if (!RunOnce(servable, many, &now)) return;
+  }
+}
+
+}  // namespace sigserve

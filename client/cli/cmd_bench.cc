@@ -93,6 +93,7 @@ absl::Status Measure(const Target& target, load::LoadOptions options, BenchPoint
 absl::StatusOr<std::vector<BenchPoint>> MeasurePoint(const std::vector<Target>& targets,
                                                      const load::LoadOptions& options, int repeat) {
   std::vector<BenchPoint> points;
+  points.reserve(targets.size());
   for (const Target& target : targets) {
     points.push_back({.target = target.name,
                       .concurrency = options.concurrency,

@@ -1,6 +1,5 @@
 #include "client/cli/job_watch.h"
 
-#include <utility>
 #include <variant>
 
 #include "client/cli/job_report.h"
@@ -9,7 +8,7 @@
 namespace sigserve::cli {
 
 absl::StatusOr<client::Job> WatchToEnd(Context& context, client::Client& client,
-                                       const std::string& job_id, std::stop_token stop) {
+                                       const std::string& job_id, const std::stop_token& stop) {
   Progress progress(context.err(), context.err_is_terminal());
   int64_t total = 0;
   const absl::Status watched = client.WatchJob(
@@ -21,7 +20,7 @@ absl::StatusOr<client::Job> WatchToEnd(Context& context, client::Client& client,
           progress.Show(std::get<client::EpochMetrics>(event.what), total);
         }
       },
-      std::move(stop));
+      stop);
   progress.Finish();
   if (!watched.ok()) return watched;
   return client.GetJob(job_id);

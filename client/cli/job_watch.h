@@ -12,7 +12,7 @@ namespace sigserve::cli {
 
 /// The job as it ended. CANCELLED if `stop` was requested first; the job then goes on.
 absl::StatusOr<client::Job> WatchToEnd(Context& context, client::Client& client,
-                                       const std::string& job_id, std::stop_token stop);
+                                       const std::string& job_id, const std::stop_token& stop);
 
 /// Writes an ended (or still running) job; kOk unless it failed or was cancelled.
 ExitCode ReportJob(Context& context, const client::Job& job);

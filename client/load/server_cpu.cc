@@ -52,7 +52,7 @@ absl::StatusOr<double> CpuSecondsFromMetrics(const std::string& address) {
       if (n <= 0) break;
     }
   }
-  const auto seconds = FindSample(page, "process_cpu_seconds_total");
+  auto seconds = FindSample(page, "process_cpu_seconds_total");
   if (seconds.ok()) return seconds;
   return absl::Status(seconds.status().code(),
                       absl::StrCat(address, "/metrics: ", seconds.status().message()));

@@ -158,6 +158,7 @@ absl::StatusOr<Workload> MakeWorkload(const std::vector<WeightedModel>& models,
   if (options.stream) workload.matching = oip ? Matching::kInferId : Matching::kPredictId;
   std::mt19937_64 random(options.seed);
   std::vector<double> weights;
+  weights.reserve(models.size());
   for (const WeightedModel& model : models) weights.push_back(model.weight);
   std::discrete_distribution<size_t> pick(weights.begin(), weights.end());
   size_t bytes = 0;

@@ -24,5 +24,6 @@ FROM scratch
 COPY --from=build /image /
 USER 65532:65532
 EXPOSE 8001 8002
+# Asks port 8001. For another --grpc_address, also set SIGSERVE_ADDRESS to it (HOST:PORT, as seen from inside).
 HEALTHCHECK --interval=5s --timeout=3s CMD ["/usr/bin/sigctl", "health"]
 ENTRYPOINT ["/usr/bin/sigserve", "--repository=/models"]

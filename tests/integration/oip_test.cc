@@ -246,5 +246,36 @@ TEST_F(OipTest, CallsThatClientsMakeAtTheirStart) {
   EXPECT_TRUE(log.settings().at("log_info").bool_param());
 }
 
+// Tools set what they rely on; what cannot be had is refused, never ignored.
+TEST_F(OipTest, SettingsTakeTheValuesTheyHave) {
+  using Stub = inference::GRPCInferenceService::Stub;
+  inference::TraceSettingRequest trace;
+  inference::TraceSettingResponse trace_now;
+  (*trace.mutable_settings())["trace_level"].add_value("OFF");
+  EXPECT_TRUE(Call(&Stub::TraceSetting, trace, &trace_now).ok());
+  EXPECT_THAT(trace_now.settings().at("trace_level").value(), ElementsAre("OFF"));
+  (*trace.mutable_settings())["trace_level"].clear_value();  // Triton's "back to the default"
+  EXPECT_TRUE(Call(&Stub::TraceSetting, trace, &trace_now).ok());
+  (*trace.mutable_settings())["trace_level"].add_value("TIMESTAMPS");
+  grpc::Status status = Call(&Stub::TraceSetting, trace, &trace_now);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("'trace_level'"));
+
+  inference::LogSettingsRequest log;
+  inference::LogSettingsResponse log_now;
+  EXPECT_TRUE(Call(&Stub::LogSettings, log, &log_now).ok());
+  // All that it says, sent back.
+  ASSERT_TRUE(log.ParseFromString(log_now.SerializeAsString()));
+  EXPECT_GE(log.settings_size(), 6);
+  EXPECT_TRUE(Call(&Stub::LogSettings, log, &log_now).ok());
+  (*log.mutable_settings())["log_verbose_level"].set_uint32_param(1);
+  status = Call(&Stub::LogSettings, log, &log_now);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("'log_verbose_level'"));
+  log.clear_settings();
+  (*log.mutable_settings())["log_colour"].set_bool_param(true);
+  EXPECT_EQ(Call(&Stub::LogSettings, log, &log_now).error_code(), grpc::StatusCode::UNIMPLEMENTED);
+}
+
 }  // namespace
 }  // namespace sigserve

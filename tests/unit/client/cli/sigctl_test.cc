@@ -2,6 +2,7 @@
 // process.
 #include "client/cli/sigctl.h"
 
+#include <algorithm>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -31,10 +32,11 @@ Result Invoke(std::vector<std::string> arguments, const std::string& input = "")
 class SigctlTest : public testing::Test {
  protected:
   SigctlTest() {
-    server_.get_model = [](const v1::GetModelRequest& request, v1::GetModelResponse* response) {
+    server_.get_model = [this](const v1::GetModelRequest& request, v1::GetModelResponse* response) {
       response->set_name(request.model().name());
       response->set_version(3);
       response->set_batchable(true);
+      response->set_max_batch_size(max_batch_size_);
       v1::TensorSpec* input = response->add_inputs();
       input->set_name("x");
       input->set_dtype(v1::DATA_TYPE_FLOAT32);
@@ -67,6 +69,7 @@ class SigctlTest : public testing::Test {
 
   testing_support::FakeSigserve server_;
   std::vector<int64_t> request_rows_;
+  int64_t max_batch_size_ = 0;  // 0: an older server, which does not say
 };
 
 TEST_F(SigctlTest, PredictAsTable) {
@@ -97,6 +100,38 @@ TEST_F(SigctlTest, ManyRowsTravelInBoundedRequests) {
   const Result result = Ask({"predict", "m", "-i", "-", "--limit", "1"}, rows);
   EXPECT_THAT(request_rows_, testing::ElementsAre(1024, 1024, 452));
   EXPECT_THAT(result.out, HasSubstr("... 2499 more rows"));
+}
+
+TEST_F(SigctlTest, NoRequestHasMoreRowsThanTheModelTakes) {
+  const struct {
+    int64_t max_batch_size;
+    std::vector<int64_t> requests;
+  } cases[] = {{1, {1, 1, 1, 1, 1}}, {2, {2, 2, 1}}, {4, {4, 1}}, {5, {5}}, {5000, {5}}};
+  for (const auto& c : cases) {
+    max_batch_size_ = c.max_batch_size;
+    request_rows_.clear();
+    const Result result =
+        Ask({"predict", "m", "-i", "-", "-o", "csv"}, "1,2\n1,2\n1,2\n1,2\n1,2\n");
+    EXPECT_EQ(request_rows_, c.requests) << c.max_batch_size;
+    EXPECT_EQ(result.code, 0) << result.err;
+    // A header, then each row once.
+    EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 6) << result.out;
+  }
+}
+
+TEST_F(SigctlTest, ATableShowsTwentyRowsUnlessTold) {
+  std::string rows;
+  for (int i = 0; i < 30; ++i) rows += "1,2\n";
+  const auto lines = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"predict", "m", "-i", "-"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const std::string out = Ask(arguments, rows).out;
+    return std::count(out.begin(), out.end(), '\n');
+  };
+  // Besides a header, a line for the rows left out, and the summary.
+  EXPECT_EQ(lines({}), 1 + 20 + 1 + 1);
+  EXPECT_EQ(lines({"--limit", "3"}), 1 + 3 + 1 + 1);
+  EXPECT_EQ(lines({"--limit", "0"}), 1 + 30 + 1);
 }
 
 TEST_F(SigctlTest, HealthIsAnExitCode) {

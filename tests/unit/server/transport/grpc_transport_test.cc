@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/transport/stream_call.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
@@ -36,7 +37,8 @@ void Echo(InboundMessage* message) {
 }
 
 /// Echoes at the end of the turn, but for: "error", "refuse", "thread" (from another thread),
-/// "deadline" (says whether there is one), "hold" (kept until "go", then answered last to first).
+/// "deadline" (says whether there is one), "hold" (kept until "go", then answered last to first;
+/// no more is kept after "release").
 class EchoHandler final : public MessageHandler {
  public:
   /// `held` counts the messages that were kept.
@@ -60,11 +62,12 @@ class EchoHandler final : public MessageHandler {
       return message->Reply(absl::OkStatus());
     }
     turn_.push_back(message);
-    if (text.rfind("hold", 0) == 0) {
+    if (text == "release") released_ = true;
+    if (text.rfind("hold", 0) == 0 && !released_) {
       holding_ = true;
       ++*held_;
     }
-    if (text == "go") holding_ = false;
+    if (text == "go" || released_) holding_ = false;
   }
   void OnDrained() override {
     if (holding_) return;
@@ -76,6 +79,7 @@ class EchoHandler final : public MessageHandler {
  private:
   std::atomic<int>* const held_;
   bool holding_ = false;
+  bool released_ = false;
   std::vector<InboundMessage*> turn_;
   std::vector<std::thread> threads_;
 };
@@ -300,6 +304,60 @@ TEST_F(GrpcTransportTest, StreamsEndWithTheServer) {
   EXPECT_EQ(read(busy.get()), "hold 2");
   EXPECT_EQ(read(busy.get()), "end");
   EXPECT_EQ(finish(busy.get()), grpc::StatusCode::UNAVAILABLE);
+}
+
+// A stream is read no further than so many messages, or bytes, beyond the last answer.
+TEST_F(GrpcTransportTest, UnansweredMessagesOfAStreamAreBounded) {
+  const struct {
+    size_t message_bytes;
+    int messages;
+    int held;
+  } cases[] = {{10, 1500, static_cast<int>(StreamCall::kMaxUnanswered)},
+               {size_t{1} << 20, 10, static_cast<int>(StreamCall::kMaxUnansweredBytes >> 20)}};
+  for (const auto& c : cases) {
+    Stop(std::chrono::seconds(5));
+    Start("127.0.0.1:0");
+    held_ = 0;
+    grpc::GenericStub stub(channel_);
+    grpc::ClientContext context;
+    grpc::CompletionQueue queue;
+    const auto stream = stub.PrepareCall(&context, "/test.Echo/Stream", &queue);
+    stream->StartCall(nullptr);
+    ASSERT_TRUE(Next(&queue));
+    std::string text = "hold";
+    text.resize(c.message_bytes, '.');
+    int written = 0;
+    int answers = 0;
+    bool over = false;
+    grpc::ByteBuffer bytes;
+    void* const kWritten = &written;
+    void* const kRead = &answers;
+    const auto turn = [&](std::chrono::system_clock::time_point until) {
+      void* tag = nullptr;
+      bool ok = false;
+      if (queue.AsyncNext(&tag, &ok, until) != grpc::CompletionQueue::GOT_EVENT) return;
+      if (tag == kWritten && ++written < c.messages) stream->Write(Bytes(text), kWritten);
+      if (tag == kWritten && written == c.messages) stream->WritesDone(kWritten);
+      if (tag != kRead) return;
+      over = !ok;
+      if (over) return;
+      ++answers;
+      stream->Read(&bytes, kRead);
+    };
+    stream->Write(Bytes(text), kWritten);
+    stream->Read(&bytes, kRead);
+    while (held_ < c.held) turn(std::chrono::system_clock::now());
+    std::string answer;
+    EXPECT_TRUE(Call("thread", &answer).ok());  // behind them on the same connection
+    EXPECT_EQ(held_, c.held);
+    EXPECT_TRUE(Call("release", &answer).ok());
+    while (!over || written <= c.messages) turn(std::chrono::system_clock::time_point::max());
+    EXPECT_EQ(answers, c.messages);
+    grpc::Status status;
+    stream->Finish(&status, nullptr);
+    Next(&queue);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+  }
 }
 
 // Errors.

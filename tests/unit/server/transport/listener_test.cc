@@ -150,8 +150,9 @@ TEST_F(ListenerTest, HealsAfterDescriptorsRanOut) {
     EXPECT_TRUE(shed.IsClosed());
     ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &old), 0);
   }
-  const Client after(listener_->port());
-  EXPECT_FALSE(after.IsClosed());
+  // One that comes while it still sheds may be shed, too; if it does not heal, this does not end.
+  while (Client(listener_->port()).IsClosed()) {
+  }
 }
 
 TEST_F(ListenerTest, UnixSocket) {

@@ -11,7 +11,7 @@ done
 deploy/install_packages.sh build test check
 
 declare -A tests=(
-  [asan]='^(unit_|differential|integration|examples_test)'
+  [asan]='^(unit_|robustness|differential|integration|examples_test)'
   [tsan]='^(unit_model_|unit_server_(batching|registry|training|metrics|config)$|differential$)'
 )
 export TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1

@@ -83,6 +83,7 @@ bool AreIndependent(const std::shared_ptr<const Executable>& executable, int64_t
   if (!together.Run(batch).ok()) return false;
   for (int64_t row = 0; row < kRows; ++row) {
     std::vector<TensorView> single;
+    single.reserve(batch.size());
     for (const TensorView& input : batch) single.push_back(Row(input, row));
     if (!alone.Run(single).ok()) return false;
     for (int i = 0; i < static_cast<int>(signature.outputs.size()); ++i) {

@@ -46,6 +46,7 @@ TESTS = {
     "tests/unit/server": ["model", "server"],
     "tests/unit/client": ["client"],
     "tests/robustness": ["model", "server"],
+    "tests/sweep": ["model"],
     "tests/differential": ["model"],
     "tests/integration": ["model", "server", "client"],
     "tests/fuzz": ["model", "server"],

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "tests/unit/model/kernels/cpu_targets.h"
+#include "tests/support/cpu_targets.h"
 
 namespace sigserve::kernels {
 namespace {

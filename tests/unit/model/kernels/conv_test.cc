@@ -8,7 +8,7 @@
 #include <cstring>
 #include <limits>
 
-#include "tests/unit/model/kernels/cpu_targets.h"
+#include "tests/support/cpu_targets.h"
 
 namespace sigserve::kernels {
 namespace {

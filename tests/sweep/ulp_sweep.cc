@@ -1,0 +1,254 @@
+// ulp_sweep [--short]: how exact the activations are, on every CPU target that this machine has.
+//   Sigmoid over all 2^32 floats; log-sigmoid, softplus, tanh and exp at every 61st. About a
+//   minute.
+//   --short: every 4099th float of each; a second. What the tests run.
+// Prints, for each function and target: floats tried, the largest error in units of the last place
+// and where, how often the result decreases as x grows, NaNs and infinities treated wrongly, and
+// results whose bits differ from those of the first target that has fused multiply-add. Exit 0 =
+// within what model/kernels/activation.h promises; 1 = not; 2 = an unknown argument.
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "hwy/highway.h"
+#include "model/kernels/activation.h"
+
+namespace {
+
+using In = absl::Span<const float>;
+using Out = absl::Span<float>;
+
+struct Function {
+  const char* name;
+  void (*run)(In, Out);
+  double (*reference)(double);
+  float at_minus_infinity;
+  float at_infinity;
+  double ulps;          // with fused multiply-add
+  double ulps_without;  // SSE4 and older
+  bool rises;           // promised never to decrease
+  uint32_t step;        // of the long sweep
+};
+
+double SoftplusOf(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr uint32_t kShortStep = 4099;
+constexpr uint32_t kLongStep = 61;
+const Function kFunctions[] = {
+    {"sigmoid", sigserve::kernels::Sigmoid,
+     [](double x) {
+       // Where the answer is known without the exponential: most floats.
+       if (std::abs(x) < 0x1p-20) return 0.5 + x / 4 - x * x * x / 48;
+       return x > 50 ? 1.0 : 1 / (1 + std::exp(-x));
+     },
+     0, 1, 1, 2, true, 1},
+    {"log-sigmoid", sigserve::kernels::LogSigmoid, [](double x) { return -SoftplusOf(-x); },
+     -kInfinity, 0, 1.5, 3, false, kLongStep},
+    {"softplus", sigserve::kernels::Softplus, SoftplusOf, 0, kInfinity, 1.5, 3, false, kLongStep},
+    {"tanh", sigserve::kernels::Tanh, [](double x) { return std::tanh(x); }, -1, 1, 1.5, 3, true,
+     kLongStep},
+    {"exp", sigserve::kernels::Exp, [](double x) { return std::exp(x); }, 0, kInfinity, 1.5, 3,
+     true, kLongStep},
+};
+
+constexpr uint32_t kInfinityBits = 0x7F800000;
+// Floats in order, from -infinity (0) to +infinity: one number for each, both zeros included.
+constexpr uint64_t kOrdered = 2 * (uint64_t{kInfinityBits} + 1);
+
+float FromBits(uint32_t bits) {
+  float value = 0;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+uint32_t BitsOf(float value) {
+  uint32_t bits = 0;
+  std::memcpy(&bits, &value, sizeof(bits));
+  return bits;
+}
+float Ordered(uint64_t i) {
+  return i <= kInfinityBits ? FromBits(0x80000000U | (kInfinityBits - static_cast<uint32_t>(i)))
+                            : FromBits(static_cast<uint32_t>(i) - kInfinityBits - 1);
+}
+
+/// Error in units of the last place; subnormal results have the smallest subnormal's.
+double Ulps(float got, double expected) {
+  int exponent = 0;
+  std::frexp(expected, &exponent);
+  return std::abs(got - expected) / std::ldexp(1.0, std::max(exponent - 24, -149));
+}
+
+/// What one function showed on one target.
+struct Findings {
+  uint64_t floats = 0;
+  double worst = 0;
+  float worst_at = 0;
+  uint64_t inversions = 0;
+  uint64_t special = 0;  // NaN or infinity treated wrongly
+  uint64_t other_bits = 0;
+
+  void Add(const Findings& other) {
+    floats += other.floats;
+    if (other.worst > worst) {
+      worst = other.worst;
+      worst_at = other.worst_at;
+    }
+    inversions += other.inversions;
+    special += other.special;
+    other_bits += other.other_bits;
+  }
+};
+
+/// Consecutive floats of the sweep, what they should give, and what the first target gave.
+struct Block {
+  std::vector<float> x;
+  std::vector<double> expected;
+  std::vector<float> first;
+  std::vector<float> y;
+};
+
+bool HasFma(int64_t target) { return target <= HWY_AVX2; }  // smaller is newer
+
+void Compare(const Function& function, Block& block, bool is_first, bool compare_bits,
+             Findings* findings) {
+  function.run(block.x, absl::MakeSpan(block.y));
+  for (size_t i = 0; i < block.x.size(); ++i) {
+    const float y = block.y[i];
+    // The block's first float is the last of the block before: only to see whether y decreases.
+    if (i > 0 && function.rises && y < block.y[i - 1]) ++findings->inversions;
+    if (compare_bits && BitsOf(y) != BitsOf(block.first[i])) ++findings->other_bits;
+    const auto expected = static_cast<float>(block.expected[i]);
+    if (y == expected) continue;
+    if (std::isinf(block.x[i]) || std::isnan(y) || std::isinf(y) != std::isinf(expected)) {
+      ++findings->special;
+      continue;
+    }
+    const double ulps = Ulps(y, block.expected[i]);
+    if (ulps > findings->worst) {
+      findings->worst = ulps;
+      findings->worst_at = block.x[i];
+    }
+  }
+  findings->floats += block.x.size();
+  if (is_first) block.first = block.y;
+}
+
+/// Kernels run on this target from now on; 0: on the best.
+void Use(int64_t target) {
+  hwy::SetSupportedTargetsForTest(target);
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+}
+
+/// Runs work(thread) on every core.
+template <typename Work>
+void OnAllCores(size_t cores, const Work& work) {
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < cores; ++t) threads.emplace_back([&work, t] { work(t); });
+  for (std::thread& thread : threads) thread.join();
+}
+
+void CheckNaNs(const Function& function, uint32_t step, Findings* findings) {
+  std::vector<float> x;
+  for (const uint32_t sign : {0U, 0x80000000U}) {
+    for (uint32_t bits = kInfinityBits + 1; bits < 0x80000000U; bits += step) {
+      x.push_back(FromBits(sign | bits));
+    }
+  }
+  std::vector<float> y(x.size());
+  function.run(x, absl::MakeSpan(y));
+  for (const float value : y) findings->special += std::isnan(value) ? 0 : 1;
+  findings->floats += x.size();
+}
+
+std::vector<Findings> Sweep(const Function& function, uint32_t step,
+                            const std::vector<int64_t>& targets) {
+  constexpr size_t kBlock = size_t{1} << 18;
+  const size_t cores = std::max(1U, std::thread::hardware_concurrency());
+  const uint64_t total = (kOrdered + step - 1) / step;
+  std::vector<Block> blocks(cores);
+  std::vector<Findings> findings(targets.size());
+  for (uint64_t begin = 0; begin < total; begin += kBlock * cores) {
+    // The targets are switched for all threads at once, so that the reference is computed once.
+    OnAllCores(cores, [&](size_t t) {
+      Block& block = blocks[t];
+      const uint64_t from = begin + t * kBlock;
+      const uint64_t to = std::min(total, from + kBlock);
+      block.x.clear();
+      for (uint64_t i = from == 0 ? 0 : from - 1; from < total && i < to; ++i) {
+        block.x.push_back(Ordered(i * step));
+      }
+      block.y.resize(block.x.size());
+      block.expected.resize(block.x.size());
+      std::transform(block.x.begin(), block.x.end(), block.expected.begin(),
+                     [&](float x) { return function.reference(x); });
+    });
+    for (size_t k = 0; k < targets.size(); ++k) {
+      Use(targets[k]);
+      std::vector<Findings> parts(cores);
+      OnAllCores(cores, [&](size_t t) {
+        Compare(function, blocks[t], k == 0, k > 0 && HasFma(targets[k]), &parts[t]);
+      });
+      for (const Findings& part : parts) findings[k].Add(part);
+    }
+  }
+  for (size_t k = 0; k < targets.size(); ++k) {
+    Use(targets[k]);
+    CheckNaNs(function, step, &findings[k]);
+    float at[2];
+    function.run({-kInfinity, kInfinity}, absl::MakeSpan(at));
+    findings[k].special +=
+        (at[0] == function.at_minus_infinity ? 0 : 1) + (at[1] == function.at_infinity ? 0 : 1);
+  }
+  Use(0);
+  return findings;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  bool short_sweep = false;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--short") {
+      short_sweep = true;
+    } else {
+      const bool help = argument == "--help" || argument == "-h";
+      std::fprintf(help ? stdout : stderr,
+                   "ulp_sweep [--short]: the activations' errors in units of the last place, on "
+                   "every CPU target here\n  sigmoid over all 2^32 floats, the others at every "
+                   "%uth; about a minute\n  --short  every %uth float of each; a second\n"
+                   "exit 0 = within the bounds, 1 = not\n",
+                   kLongStep, kShortStep);
+      return help ? 0 : 2;
+    }
+  }
+  const std::vector<int64_t> targets = hwy::SupportedAndGeneratedTargets();
+  bool good = true;
+  std::printf("%-12s %-10s %12s %9s %16s %11s %8s %11s\n", "function", "target", "floats",
+              "max ULP", "at", "inversions", "special", "other bits");
+  for (const Function& function : kFunctions) {
+    const uint32_t step = short_sweep ? kShortStep : function.step;
+    const std::vector<Findings> findings = Sweep(function, step, targets);
+    for (size_t k = 0; k < targets.size(); ++k) {
+      const Findings& f = findings[k];
+      const double bound = HasFma(targets[k]) ? function.ulps : function.ulps_without;
+      const bool fine =
+          f.worst <= bound && f.inversions == 0 && f.special == 0 && f.other_bits == 0;
+      good = good && fine;
+      std::printf("%-12s %-10s %12llu %9.4f %16.9g %11llu %8llu %11llu%s\n", function.name,
+                  hwy::TargetName(targets[k]), static_cast<unsigned long long>(f.floats), f.worst,
+                  static_cast<double>(f.worst_at), static_cast<unsigned long long>(f.inversions),
+                  static_cast<unsigned long long>(f.special),
+                  static_cast<unsigned long long>(f.other_bits), fine ? "" : "  OUT OF BOUNDS");
+      std::fflush(stdout);
+    }
+  }
+  return good ? 0 : 1;
+}

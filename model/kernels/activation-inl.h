@@ -96,26 +96,68 @@ HWY_INLINE Pair<V> ExpOfMinus(D d, V a, VI& n) {
   return FastSum(sum.high, hn::Add(sum.low, tail));
 }
 
+// 1 / (1 + exp(-x)) for |x| <= 80, where nothing overflows or vanishes: a division, corrected by
+// its exact remainder.
+template <class D, class V>
+HWY_INLINE V SigmoidNearZero(D d, V x) {
+  const hn::RebindToSigned<D> di;
+  const V one = hn::Set(d, 1.0F);
+  // exp(-x) = 2^n exp(-r), r = x + n ln2. Adding 1.5 * 2^23 rounds n to an integer, which is then
+  // in the low bits. The first product is exact, and so is the first sum.
+  const V magic = hn::Set(d, 12582912.0F);
+  const V shifted = hn::MulAdd(x, hn::Set(d, -1.44269504F), magic);
+  const V n = hn::Sub(shifted, magic);
+  const V scale =
+      hn::BitCast(d, hn::Add(hn::ShiftLeft<23>(hn::BitCast(di, shifted)), hn::BitCast(di, one)));
+  V r = hn::MulAdd(n, hn::Set(d, 0.693145751953125F), x);
+  r = hn::MulAdd(n, hn::Set(d, 1.428606765330187e-06F), r);
+  // exp(-r) = 1 - r + r^2 P(-r), the polynomial of ExpOfMinus().
+  V p = hn::Set(d, 0.0013820886F);
+  p = hn::NegMulAdd(p, r, hn::Set(d, 0.0083686691F));
+  p = hn::NegMulAdd(p, r, hn::Set(d, 0.041668262F));
+  p = hn::NegMulAdd(p, r, hn::Set(d, 0.16666521F));
+  p = hn::NegMulAdd(p, r, hn::Set(d, 0.49999994F));
+  const V linear = hn::Sub(one, r);
+  const V rest = hn::MulAdd(hn::Mul(r, r), p, hn::Sub(hn::Sub(one, linear), r));
+  const Pair<V> e = FastSum(linear, rest);
+  const V z = hn::Mul(scale, e.high);
+  const Pair<V> sum = FastSum(hn::Max(z, one), hn::Min(z, one));
+  const V sum_low = hn::MulAdd(scale, e.low, sum.low);
+  const V y = hn::Div(one, sum.high);
+  const V remainder = hn::NegMulAdd(y, sum_low, Remainder(d, one, y, sum.high));
+  return hn::MulAdd(remainder, y, y);
+}
+
+// The same for all x.
+template <class D, class V>
+HWY_INLINE V SigmoidAnywhere(D d, V x) {
+  const hn::RebindToSigned<D> di;
+  const V one = hn::Set(d, 1.0F);
+  const V a = hn::Min(hn::Abs(x), hn::Set(d, 105.0F));  // beyond, the result is 0 or 1
+  hn::Vec<decltype(di)> n;
+  const Pair<V> e = ExpOfMinus(d, a, n);
+  // 1 + z needs no more of z than 2^-60; stopping there keeps clear of slow subnormals.
+  const V scale = PowerOfTwo(d, hn::Max(n, hn::Set(di, -60)));
+  Pair<V> denominator = FastSum(one, hn::Mul(e.high, scale));
+  denominator.low = hn::MulAdd(e.low, scale, denominator.low);
+  // sigmoid = z / (1 + z) on the left of 0, 1 / (1 + z) on the right.
+  const auto left = hn::Lt(x, hn::Zero(d));
+  const Pair<V> numerator = {hn::IfThenElse(left, e.high, one), hn::IfThenElseZero(left, e.low)};
+  const V y = Quotient(d, numerator, denominator);
+  // In two steps, as 2^n may be subnormal; only the second can round.
+  const auto n1 = hn::Max(n, hn::Set(di, -100));
+  const V scaled = hn::Mul(hn::Mul(y, PowerOfTwo(d, n1)), PowerOfTwo(d, hn::Sub(n, n1)));
+  return hn::IfThenElse(hn::Eq(x, x), hn::IfThenElse(left, scaled, y), x);
+}
+
 struct SigmoidOf {
   template <class D, class V>
   HWY_INLINE V operator()(D d, V x) const {
-    const hn::RebindToSigned<D> di;
-    const V one = hn::Set(d, 1.0F);
-    const V a = hn::Min(hn::Abs(x), hn::Set(d, 105.0F));  // beyond, the result is 0 or 1
-    hn::Vec<decltype(di)> n;
-    const Pair<V> e = ExpOfMinus(d, a, n);
-    // 1 + z needs no more of z than 2^-60; stopping there keeps clear of slow subnormals.
-    const V scale = PowerOfTwo(d, hn::Max(n, hn::Set(di, -60)));
-    Pair<V> denominator = FastSum(one, hn::Mul(e.high, scale));
-    denominator.low = hn::MulAdd(e.low, scale, denominator.low);
-    // sigmoid = z / (1 + z) on the left of 0, 1 / (1 + z) on the right.
-    const auto left = hn::Lt(x, hn::Zero(d));
-    const Pair<V> numerator = {hn::IfThenElse(left, e.high, one), hn::IfThenElseZero(left, e.low)};
-    const V y = Quotient(d, numerator, denominator);
-    // In two steps, as 2^n may be subnormal; only the second can round.
-    const auto n1 = hn::Max(n, hn::Set(di, -100));
-    const V scaled = hn::Mul(hn::Mul(y, PowerOfTwo(d, n1)), PowerOfTwo(d, hn::Sub(n, n1)));
-    return hn::IfThenElse(hn::Eq(x, x), hn::IfThenElse(left, scaled, y), x);
+    const V y = SigmoidNearZero(d, x);
+    const auto near = hn::Le(hn::Abs(x), hn::Set(d, 80.0F));
+    if (HWY_LIKELY(hn::AllTrue(d, near))) return y;
+    // Lane by lane, so that no element depends on its neighbours.
+    return hn::IfThenElse(near, y, SigmoidAnywhere(d, x));
   }
 };
 

@@ -10,9 +10,9 @@
 #include "hwy/highway.h"
 #include "model/kernels/activation-inl.h"
 
-// Sigmoid and tanh share one plan. With z = exp(-|x|) as a sum of two floats, high and low, the
-// result is a quotient (num_high + num_low) / (1 + z), also of sums of two floats: divided once,
-// then corrected by the exact remainder. Division is IEEE division, not the CPU's estimate of a
+// Sigmoid and tanh share one plan. With the exponential z as a sum of two floats, high and low, the
+// result is a quotient of sums of two floats, such as 1 / (1 + z): divided once, then corrected by
+// the exact remainder. Division is IEEE division, not the CPU's estimate of a
 // reciprocal, so that every target with fused multiply-add gives the same bits.
 
 HWY_BEFORE_NAMESPACE();

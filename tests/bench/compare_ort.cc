@@ -10,6 +10,7 @@
 #include <functional>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "model/formats/onnx/onnx_writer.h"
 #include "model/runtime/session.h"
 #include "tests/bench/models.h"
@@ -93,15 +94,29 @@ int Main(const std::string& library) {
               std::string(12, '-').c_str(), std::string(9, '-').c_str(),
               std::string(10, '-').c_str());
   for (const int64_t n : {128, 4096, 262144}) {
-    Compare(library, "sigmoid, n = " + std::to_string(n), Elementwise("Sigmoid"), {n});
+    Compare(library, absl::StrCat("sigmoid, n = ", n), Elementwise({"Sigmoid"}), {n});
+  }
+  for (const int64_t n : {4096, 262144}) {
+    Compare(library, absl::StrCat("softplus, n = ", n), Elementwise({"Softplus"}), {n});
+    Compare(library, absl::StrCat("log-sigmoid, n = ", n), Elementwise({"Sigmoid", "Log"}), {n});
   }
   for (const int64_t batch : {1, 8, 32, 128, 1024}) {
-    Compare(library, "MLP 64-128-2, batch " + std::to_string(batch), Mlp({64, 128, 2}),
-            {batch, 64});
+    Compare(library, absl::StrCat("MLP 64-128-2, batch ", batch), Mlp({64, 128, 2}), {batch, 64});
   }
   for (const int64_t batch : {1, 8, 32, 128}) {
-    Compare(library, "MLP 512-1024-1024-128, batch " + std::to_string(batch),
+    Compare(library, absl::StrCat("MLP 512-1024-1024-128, batch ", batch),
             Mlp({512, 1024, 1024, 128}), {batch, 512});
+  }
+  for (const int64_t batch : {1, 256}) {
+    Compare(library, absl::StrCat("100 trees of depth 6, batch ", batch), Trees(100, 6),
+            {batch, 30});
+  }
+  for (const int64_t batch : {1, 8}) {
+    Compare(library, absl::StrCat("decoder 64 -> 3x64x64, batch ", batch), Decoder(), {batch, 64});
+  }
+  const Graph deepsea = DeepSea();
+  for (const int64_t batch : {1, 8, 32}) {
+    Compare(library, absl::StrCat("DeepSEA, batch ", batch), deepsea, {batch, 4, 1, 1000});
   }
   return 0;
 }

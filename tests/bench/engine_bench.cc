@@ -54,7 +54,7 @@ void MlpSmallMixedBatches(benchmark::State& state) {
 BENCHMARK(MlpSmallMixedBatches);
 
 void SigmoidOnly(benchmark::State& state) {
-  RunRows(state, Elementwise("Sigmoid"), Shape{state.range(0)});
+  RunRows(state, Elementwise({"Sigmoid"}), Shape{state.range(0)});
 }
 BENCHMARK(SigmoidOnly)->Arg(1)->Arg(128)->Arg(4096)->Arg(262144);
 

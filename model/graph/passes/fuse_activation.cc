@@ -2,8 +2,10 @@
 
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "model/base/status_macros.h"
@@ -19,7 +21,7 @@ struct Activation {
   absl::string_view name;
   float alpha = 0;
   float beta = 0;
-  const Node* comparison = nullptr;  // part of it, too
+  std::vector<const Node*> parts = {};  // nodes besides the last
 };
 
 /// A constant that broadcasts to any shape without changing it; absent inputs give `otherwise`.
@@ -30,18 +32,49 @@ std::optional<float> Scalar(const Graph& graph, const Node& node, size_t input, 
   return constant->values<float>()[0];
 }
 
-/// Where(x > t, x, v) and Where(x <= t, v, x).
+/// The number that a ConstantOfShape fills a tensor of x's shape with; its nodes go to `parts`.
+std::optional<float> FillLike(const Graph& graph, const Uses& uses, ValueId fill, ValueId x,
+                              std::vector<const Node*>& parts) {
+  const Node* filled = SoleProducer(graph, uses, fill);
+  if (filled == nullptr || !IsOnnx(*filled, "ConstantOfShape") || filled->inputs.size() != 1) {
+    return {};
+  }
+  const Node* shape = SoleProducer(graph, uses, filled->inputs[0]);
+  if (shape == nullptr || !IsOnnx(*shape, "Shape") || shape->inputs != std::vector<ValueId>{x} ||
+      !shape->spec.attributes.names().empty()) {
+    return {};
+  }
+  const AttributeValue* value = filled->spec.attributes.find("value");
+  const auto* tensor =
+      value == nullptr ? nullptr : std::get_if<std::shared_ptr<const Tensor>>(value);
+  if (tensor == nullptr || (*tensor)->dtype() != DType::kFloat32 || (*tensor)->elements() != 1 ||
+      !filled->spec.attributes.CheckKnown({"value"}).ok()) {
+    return {};
+  }
+  parts.push_back(filled);
+  parts.push_back(shape);
+  return (*tensor)->values<float>()[0];
+}
+
+/// Where(x > t, x, v) and Where(x <= t, v, x). PyTorch writes v as a tensor of x's shape where that
+/// is not fixed.
 std::optional<Activation> ReadThreshold(const Graph& graph, const Uses& uses, const Node& where) {
   const Node* comparison = SoleProducer(graph, uses, where.inputs[0]);
   if (comparison == nullptr || comparison->inputs.size() != 2) return {};
   const bool greater = IsOnnx(*comparison, "Greater");
   if (!greater && !IsOnnx(*comparison, "LessOrEqual")) return {};
-  const size_t x = greater ? 1 : 2;
+  const size_t kept = greater ? 1 : 2;
+  const ValueId x = where.inputs[kept];
+  if (x == kNoValue || x != comparison->inputs[0]) return {};
+  Activation result{x, greater ? "Greater" : "Above", 0, 0, {comparison}};
   const std::optional<float> threshold = Scalar(graph, *comparison, 1, 0);
-  const std::optional<float> value = Scalar(graph, where, 3 - x, 0);
-  if (where.inputs[x] == kNoValue || where.inputs[x] != comparison->inputs[0]) return {};
-  if (uses[where.inputs[x]] != 2 || !threshold || !value) return {};
-  return Activation{where.inputs[x], greater ? "Greater" : "Above", *threshold, *value, comparison};
+  std::optional<float> value = Scalar(graph, where, 3 - kept, 0);
+  if (!value) value = FillLike(graph, uses, where.inputs[3 - kept], x, result.parts);
+  const int readers = result.parts.size() == 1 ? 2 : 3;
+  if (uses[x] != readers || !threshold || !value) return {};
+  result.alpha = *threshold;
+  result.beta = *value;
+  return result;
 }
 
 std::optional<Activation> Read(const Graph& graph, const Uses& uses, const Node& node) {
@@ -49,7 +82,8 @@ std::optional<Activation> Read(const Graph& graph, const Uses& uses, const Node&
   if (IsOnnx(node, "Where") && node.inputs.size() == 3) return ReadThreshold(graph, uses, node);
   if (node.inputs[0] == kNoValue || uses[node.inputs[0]] != 1) return {};
   const Attributes& attributes = node.spec.attributes;
-  Activation result{node.inputs[0], "", 0, 0, nullptr};
+  Activation result;
+  result.input = node.inputs[0];
   if (IsOnnx(node, "Relu") && attributes.names().empty()) {
     result.name = "Relu";
   } else if (IsOnnx(node, "LeakyRelu") && attributes.CheckKnown({"alpha"}).ok()) {
@@ -104,7 +138,7 @@ absl::StatusOr<Graph> FuseActivation(const Graph& graph) {
   std::vector<Fusion> fusions(graph.nodes().size());
   std::vector<bool> skipped(graph.nodes().size(), false);
   const auto skip = [&](const Node* node) {
-    if (node != nullptr) skipped[static_cast<size_t>(node - graph.nodes().data())] = true;
+    skipped[static_cast<size_t>(node - graph.nodes().data())] = true;
   };
   for (size_t i = 0; i < fusions.size(); ++i) {
     const std::optional<Activation> activation = Read(graph, uses, graph.nodes()[i]);
@@ -114,7 +148,7 @@ absl::StatusOr<Graph> FuseActivation(const Graph& graph) {
     if (!CanApply(*product, *activation)) continue;
     fusions[i] = {product, *activation};
     skip(product);
-    skip(activation->comparison);
+    for (const Node* part : activation->parts) skip(part);
   }
   GraphBuilder builder;
   GraphCopier copier(graph, builder);

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <random>
 #include <string>
 #include <utility>
@@ -264,6 +265,40 @@ TEST_F(Passes, AThresholdIsPartOfTheConvolution) {
     x.mutable_values<float>()[5] = NAN;
     ExpectSameBits(graph, fused, x);
   }
+}
+
+TEST_F(Passes, SoIsAThresholdWhoseOtherValueFillsATensor) {
+  for (const bool others_shape : {false, true}) {
+    SCOPED_TRACE(others_shape);
+    b = GraphBuilder();
+    const ValueId x = Input({2, 4, 4});
+    const ValueId z = b.AddNode("Conv", {x, Weights("w", Shape{2, 2, 1, 1})}, "z");
+    const ValueId t = b.AddConstant("t", Tensor::Of<float>(Shape{}, {0.1F}));
+    const ValueId which = b.AddNode("LessOrEqual", {z, t}, "which");
+    const ValueId shape = b.AddNode("Shape", {others_shape ? x : z}, "shape");
+    const auto value = std::make_shared<const Tensor>(Tensor::Of<float>(Shape{1}, {-3.0F}));
+    const ValueId fill = b.AddNode("ConstantOfShape", {shape}, "fill", With("value", value));
+    b.AddOutput(b.AddNode("Where", {which, fill, z}, "y"));
+    const Graph graph = Built();
+    ASSERT_OK_AND_ASSIGN(const Graph fused, FuseActivation(graph));
+    if (others_shape) {
+      EXPECT_EQ(Types(fused), Types(graph));
+      continue;
+    }
+    EXPECT_THAT(Types(fused), ElementsAre("sigserve.Conv"));
+    ExpectSameBits(graph, fused, Random(Shape{2, 2, 4, 4}, 99));
+  }
+}
+
+TEST_F(Passes, AThresholdOfWhatOthersReadStays) {
+  const ValueId z = b.AddNode("Conv", {Input({2, 4, 4}), Weights("w", Shape{2, 2, 1, 1})}, "z");
+  const ValueId t = b.AddConstant("t", Tensor::Of<float>(Shape{}, {0.1F}));
+  const ValueId v = b.AddConstant("v", Tensor::Of<float>(Shape{}, {-3.0F}));
+  const ValueId y = b.AddNode("Where", {b.AddNode("Greater", {z, t}, "which"), z, v}, "y");
+  b.AddOutput(b.AddNode("Add", {y, z}, "sum"));
+  const Graph graph = Built();
+  ASSERT_OK_AND_ASSIGN(const Graph same, FuseActivation(graph));
+  EXPECT_EQ(Types(same), Types(graph));
 }
 
 TEST_F(Passes, AClipIsPartOfTheConvolution) {

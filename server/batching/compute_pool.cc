@@ -11,8 +11,8 @@
 namespace sigserve {
 namespace {
 
-// Below the I/O threads, above training.
-constexpr int kNice = 5;
+// Added to the process's own nice value: below the I/O threads, above training.
+constexpr int kNice = 2;
 
 /// Stands still while its thread waits for a processor.
 class ThreadCpuClock final : public Clock {
@@ -29,7 +29,7 @@ class ThreadCpuClock final : public Clock {
 /// compete harder.
 void YieldToOthers() {
   const auto thread = static_cast<id_t>(syscall(SYS_gettid));
-  setpriority(PRIO_PROCESS, thread, kNice);
+  setpriority(PRIO_PROCESS, thread, getpriority(PRIO_PROCESS, thread) + kNice);
   sched_param parameters = {};
   sched_setscheduler(static_cast<pid_t>(thread), SCHED_BATCH, &parameters);
 }

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "model/base/aligned_buffer.h"
 #include "server/batching/row_views.h"
 
@@ -122,14 +122,18 @@ void SplitTask::PartDone(int64_t first, int64_t rows, const absl::Status& status
 }
 
 absl::Status SplitTask::Prepare(const TaskOutputs& part, int64_t rows) {
-  if (HasRows(part, outputs_, rows)) {
-    if (results_ == nullptr) {
-      results_ = std::make_unique<Results>();
-      results_->Prepare(part, outputs_, whole_.rows);
+  const auto misfit = absl::InternalError("the results of the request's parts do not fit together");
+  if (!HasRows(part, outputs_, rows)) return misfit;
+  if (results_ == nullptr) {
+    try {
+      auto results = std::make_unique<Results>();
+      results->Prepare(part, outputs_, whole_.rows);
+      results_ = std::move(results);
+    } catch (const std::bad_alloc&) {  // one request must not end the process
+      return absl::ResourceExhaustedError("not enough memory for the answer");
     }
-    if (results_->Fits(part)) return absl::OkStatus();
   }
-  return absl::InternalError("the results of the request's parts do not fit together");
+  return results_->Fits(part) ? absl::OkStatus() : misfit;
 }
 
 void SplitTask::End(int64_t rows, const absl::Status& status) {

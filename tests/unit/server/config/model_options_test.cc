@@ -73,6 +73,62 @@ TEST(ParseModelConfig, ReadsOurOwnFields) {
   EXPECT_THAT(options.version_labels, ElementsAre(Pair("stable", 3)));
 }
 
+TEST(ParseModelConfig, ReadsHowRequestsWait) {
+  ASSERT_OK_AND_ASSIGN(const ModelOptions none, ParseModelConfig("", "m"));
+  EXPECT_EQ(none.queue.latency_target, absl::InfiniteDuration());
+  EXPECT_EQ(none.queue.weight, 1);
+  EXPECT_EQ(none.queue.max_wait, absl::InfiniteDuration());
+  EXPECT_EQ(none.queue.max_requests, 0);
+  EXPECT_TRUE(none.notes.empty());
+  ASSERT_OK_AND_ASSIGN(const ModelOptions options, ParseModelConfig(R"(
+      sigserve { latency_target_microseconds: 5000 weight: 2.5 })",
+                                                                    "m"));
+  EXPECT_EQ(options.queue.latency_target, absl::Milliseconds(5));
+  EXPECT_EQ(options.queue.weight, 2.5);
+}
+
+TEST(ParseModelConfig, SaysWhatBecomesOfDynamicBatching) {
+  ASSERT_OK_AND_ASSIGN(const ModelOptions options, ParseModelConfig(R"(
+      dynamic_batching {
+        preferred_batch_size: [ 4, 8 ]
+        preserve_ordering: true
+        priority_levels: 2
+        default_queue_policy { default_timeout_microseconds: 7000 max_queue_size: 12 }
+      })",
+                                                                    "m"));
+  EXPECT_EQ(options.queue.max_wait, absl::Milliseconds(7));
+  EXPECT_EQ(options.queue.max_requests, 12);
+  EXPECT_THAT(options.notes,
+              ElementsAre(HasSubstr("preferred_batch_size has no effect"),
+                          HasSubstr("preserve_ordering has no effect"),
+                          HasSubstr("priority_levels has no effect"),
+                          HasSubstr("default_timeout_microseconds 7000: requests that wait longer"),
+                          HasSubstr("max_queue_size 12: more requests than that do not wait")));
+  ASSERT_OK_AND_ASSIGN(
+      const ModelOptions delay,
+      ParseModelConfig("dynamic_batching { default_queue_policy { timeout_action: DELAY "
+                       "default_timeout_microseconds: 7000 } }",
+                       "m"));
+  EXPECT_EQ(delay.queue.max_wait, absl::InfiniteDuration());
+  EXPECT_THAT(delay.notes, ElementsAre(HasSubstr("DELAY has no effect")));
+  ASSERT_OK_AND_ASSIGN(const ModelOptions empty, ParseModelConfig("dynamic_batching { }", "m"));
+  EXPECT_THAT(empty.notes, ElementsAre(HasSubstr("without being asked")));
+}
+
+TEST(ParseModelConfig, NamesValuesOfTheQueueThatCannotBe) {
+  for (const auto& [text, field] : std::vector<std::pair<const char*, const char*>>{
+           {"sigserve { latency_target_microseconds: 3600000001 }", "latency_target_microseconds"},
+           {"sigserve { weight: -1 }", "weight is -1"},
+           {"sigserve { weight: nan }", "weight is nan"},
+           {"sigserve { weight: 1001 }", "weight is 1001"},
+           {"dynamic_batching { default_queue_policy { default_timeout_microseconds: "
+            "18446744073709551615 } }",
+            "default_timeout_microseconds"}}) {
+    EXPECT_THAT(ParseModelConfig(text, "m"),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(field)));
+  }
+}
+
 TEST(ParseModelConfig, NamesAnUnknownFieldWithItsPlace) {
   EXPECT_THAT(ParseModelConfig("max_batch_size: 8\nensemble_scheduling { }\n", "m"),
               StatusIs(absl::StatusCode::kInvalidArgument,

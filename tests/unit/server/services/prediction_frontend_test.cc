@@ -1,0 +1,136 @@
+#include "server/services/prediction_frontend.h"
+
+#include <optional>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "server/batching/refusal.h"
+#include "tests/support/fake_servable.h"
+#include "tests/support/status_matchers.h"
+
+namespace sigserve {
+namespace {
+
+using testing::HasSubstr;
+using testing_support::FakeServable;
+using testing_support::SigmoidSignature;
+
+enum Method { kModelInfer, kModelStreamInfer, kPredict, kPredictStream };
+
+class OneModel final : public ModelRegistry {
+ public:
+  explicit OneModel(ServableHandle servable) : servable_(std::move(servable)) {}
+  absl::Status ReloadAll() override { return absl::OkStatus(); }
+  absl::Status Reload(absl::string_view) override { return absl::OkStatus(); }
+  bool UnloadedByHand(absl::string_view) const override { return false; }
+  absl::Status Unload(absl::string_view) override { return absl::OkStatus(); }
+  absl::StatusOr<ServableHandle> Find(const ModelQuery&) const override { return servable_; }
+  std::vector<VersionStatus> List() const override { return {}; }
+  std::vector<VersionStatus> Versions(absl::string_view) const override { return {}; }
+
+ private:
+  const ServableHandle servable_;
+};
+
+class NoRecords final : public RequestRecorder {
+ public:
+  void Record(const RequestRecord&) override {}
+  void RecordBatch(absl::string_view, absl::string_view) override {}
+};
+
+class FakeMessage final : public InboundMessage {
+ public:
+  FakeMessage(Method method, std::string bytes)
+      : method_(method), bytes_(std::move(bytes)), piece_(bytes_.data(), bytes_.size()) {}
+  int method() const override { return method_; }
+  absl::Span<const absl::string_view> request() const override { return {&piece_, 1}; }
+  absl::Duration deadline() const override { return absl::InfiniteDuration(); }
+  bool cancelled() const override { return false; }
+  uint8_t* AllocateReply(size_t size) override {
+    reply.resize(size);
+    return reinterpret_cast<uint8_t*>(reply.data());
+  }
+  void Reply(const absl::Status& s) override { status = s; }
+  void Refuse(const absl::Status& s, absl::Duration delay) override {
+    status = s;
+    retry_after = delay;
+  }
+
+  std::string reply;
+  std::optional<absl::Status> status;
+  std::optional<absl::Duration> retry_after;
+
+ private:
+  const Method method_;
+  const std::string bytes_;
+  const absl::string_view piece_;
+};
+
+class PredictionFrontendTest : public testing::Test {
+ protected:
+  static std::string Request() {
+    v1::PredictRequest request;
+    request.mutable_model()->set_name("m");
+    v1::Tensor* x = request.add_inputs();
+    x->add_shape(1);
+    x->add_shape(3);
+    for (int i = 0; i < 3; ++i) x->add_float_values(1);
+    return request.SerializeAsString();
+  }
+  FakeMessage Send(Method method, const std::string& bytes) {
+    FakeMessage message(method, bytes);
+    frontend_.OnMessage(&message);
+    frontend_.OnDrained();
+    return message;
+  }
+
+  std::shared_ptr<FakeServable> servable_ = std::make_shared<FakeServable>(SigmoidSignature());
+  OneModel registry_{servable_};
+  NoRecords recorder_;
+  FakeClock clock_;
+  PredictionFrontend frontend_{&registry_, &recorder_, &clock_, 1 << 20};
+};
+
+TEST_F(PredictionFrontendTest, Answers) {
+  servable_->outputs.outputs.push_back(Tensor::Of<float>({1, 2}, {0.25F, 0.75F}));
+  const FakeMessage message = Send(kPredict, Request());
+  ASSERT_TRUE(message.status.has_value());
+  EXPECT_OK(*message.status);
+  v1::PredictResponse response;
+  ASSERT_TRUE(response.ParseFromString(message.reply));
+  EXPECT_EQ(response.outputs(0).probabilities(1), 0.75F);
+}
+
+// Failures.
+
+TEST_F(PredictionFrontendTest, ARefusalTellsWhenToTryAgain) {
+  servable_->status = Refusal("the queue is full", absl::Milliseconds(40));
+  const FakeMessage message = Send(kPredict, Request());
+  EXPECT_THAT(*message.status,
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("queue is full")));
+  EXPECT_EQ(message.retry_after, absl::Milliseconds(40));
+}
+
+TEST_F(PredictionFrontendTest, OnAStreamARefusalEndsItsMessageOnly) {
+  v1::PredictStreamRequest request;
+  request.set_id(7);
+  ASSERT_TRUE(request.mutable_request()->ParseFromString(Request()));
+  servable_->status = Refusal("the queue is full", absl::Milliseconds(40));
+  const FakeMessage message = Send(kPredictStream, request.SerializeAsString());
+  EXPECT_OK(*message.status);
+  v1::PredictStreamResponse response;
+  ASSERT_TRUE(response.ParseFromString(message.reply));
+  EXPECT_EQ(response.id(), 7U);
+  EXPECT_EQ(response.error().code(), static_cast<int>(absl::StatusCode::kResourceExhausted));
+}
+
+TEST_F(PredictionFrontendTest, OtherErrorsDoNot) {
+  const FakeMessage message = Send(kPredict, "\xff\xff");
+  EXPECT_THAT(*message.status,
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no PredictRequest")));
+  EXPECT_FALSE(message.retry_after.has_value());
+}
+
+}  // namespace
+}  // namespace sigserve

@@ -18,9 +18,10 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  /// Runs the inputs, given in the signature's order. INVALID_ARGUMENT when shapes do not fit
-  /// (names the input, or the node where they met). Input data may have any alignment. The results
-  /// below hold until the next Run().
+  /// Runs the inputs, given in the signature's order. INVALID_ARGUMENT when their number, types or
+  /// shapes do not fit, or one has no data (names the input, or the node where shapes met);
+  /// RESOURCE_EXHAUSTED when these shapes take more scratch memory than is allowed, or than there
+  /// is. Input data may have any alignment. The results below hold until the next Run().
   absl::Status Run(absl::Span<const TensorView> inputs);
 
   /// Output i of the signature.

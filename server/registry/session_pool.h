@@ -26,8 +26,8 @@ class SessionPool : public std::enable_shared_from_this<SessionPool> {
   SessionPool(std::shared_ptr<const Executable> executable, size_t max_idle)
       : executable_(std::move(executable)), max_idle_(max_idle) {}
 
-  /// Runs one batch; the results hold until the pointer is released. INVALID_ARGUMENT as
-  /// Session::Run. The pool must be owned by a shared_ptr.
+  /// Runs one batch; the results hold until the pointer is released. INVALID_ARGUMENT and
+  /// RESOURCE_EXHAUSTED as Session::Run. The pool must be owned by a shared_ptr.
   absl::StatusOr<std::unique_ptr<const TaskOutputs>> Run(absl::Span<const TensorView> inputs)
       ABSL_LOCKS_EXCLUDED(mutex_);
 

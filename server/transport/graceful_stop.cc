@@ -29,15 +29,14 @@ void StopGracefully(grpc::Server* server, GrpcTransport* transport,
     server->Shutdown(absl::ToChronoTime(deadline));
     over->Notify();
   }).detach();
-  transport->EndStreams(StreamEnd::kWhenIdle);
   absl::Time last_busy = begin;
-  bool hurried = false;
+  absl::Time next_look = begin;
   for (absl::Time now = begin; now - last_busy < kQuiet && now < deadline + kCancelling;
        now = absl::Now()) {
     if (transport->open_calls() > 0 || busy()) last_busy = now;
-    if (!hurried && now >= begin + patience / 2) {
-      hurried = true;
-      transport->EndStreams(StreamEnd::kNow);
+    if (now >= next_look) {
+      next_look = now + kQuiet;
+      transport->EndStreams(now < begin + patience / 2 ? StreamEnd::kWhenIdle : StreamEnd::kNow);
     }
     if (over->WaitForNotificationWithTimeout(kLookEvery) && !busy()) return;
   }

@@ -53,7 +53,8 @@ class GrpcTransport {
   /// After BuildAndStart().
   void Start();
   void StopAccepting();
-  /// While the server stops: streams end instead of waiting for their clients.
+  /// While the server stops: streams end instead of waiting for their clients. kWhenIdle is to be
+  /// said again and again: messages may be on their way to a stream that looks idle.
   void EndStreams(StreamEnd end);
   /// Calls that have come and are not over.
   int64_t open_calls() const;

@@ -59,7 +59,7 @@ class StreamCall;
 /// What becomes of streams while the server stops.
 enum class StreamEnd {
   kNone,      // they go on as long as they like
-  kWhenIdle,  // each ends once all its messages are answered
+  kWhenIdle,  // those end that are answered and have brought nothing since they were last looked at
   kNow,       // no more messages are read; those read are answered
 };
 
@@ -81,7 +81,8 @@ class IoLoop {
   /// Waits until every call is over, then ends the thread. After the server has shut down.
   void Stop();
 
-  /// From now on streams, also those that come, end like this. Any thread.
+  /// Looks at each stream: it ends like this, or goes on. Those that come later are looked at when
+  /// they come. Any thread.
   void EndStreams(StreamEnd end) ABSL_LOCKS_EXCLUDED(streams_mutex_);
   /// Unary calls and streams that are not over. Any thread.
   int64_t open_calls() const ABSL_LOCKS_EXCLUDED(streams_mutex_);

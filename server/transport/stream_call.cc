@@ -87,7 +87,9 @@ void StreamCall::OnArrived(bool ok) {
 
 void StreamCall::EndLike(StreamEnd end) {
   absl::MutexLock lock(&mutex_);
-  stopping_ = end;
+  const bool ends = end == StreamEnd::kNow ||
+                    (end == StreamEnd::kWhenIdle && Idle() && !std::exchange(brought_, false));
+  if (ends && !half_closed_) end_.Update(absl::UnavailableError("the server is shutting down"));
   Advance();
 }
 
@@ -119,6 +121,7 @@ std::unique_ptr<StreamCall::Message> StreamCall::TakeMessage() {
   bytes_ += message->request_size();
   if (ordered_) in_order_.push_back(message.get());
   ++unanswered_;
+  brought_ = true;
   ++references_;
   return message;
 }
@@ -187,10 +190,6 @@ void StreamCall::Advance() {
     headers_sent_ = true;
     stream_.Write(reply, options, static_cast<CompletionTag*>(&written_tag_));
   }
-  const bool idle = unanswered_ == 0 && !writing_ && to_write_.empty();
-  if (stopping_ == StreamEnd::kNow || (stopping_ == StreamEnd::kWhenIdle && idle)) {
-    if (!half_closed_) end_.Update(absl::UnavailableError("the server is shutting down"));
-  }
   const bool ended = half_closed_ || broken_ || !end_.ok();
   if (!reading_ && !ended && bytes_ < kMaxUnansweredBytes &&
       unanswered_ + in_order_.size() + to_write_.size() < kMaxUnanswered) {
@@ -198,7 +197,7 @@ void StreamCall::Advance() {
     ++references_;
     stream_.Read(&incoming_, static_cast<CompletionTag*>(&read_tag_));
   }
-  if (ended && idle) {
+  if (ended && Idle()) {
     finishing_ = true;
     ++references_;
     stream_.Finish(GrpcStatus(end_), static_cast<CompletionTag*>(&finished_tag_));

@@ -53,6 +53,10 @@ class StreamCall final : public Flushable {
   void Answered(Message* message) ABSL_LOCKS_EXCLUDED(mutex_);
   /// Its reply is the next to write.
   void QueueReply(std::unique_ptr<Message> message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  /// Nothing is in flight on our side.
+  bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return unanswered_ == 0 && !writing_ && to_write_.empty();
+  }
   /// Starts whatever operations the state asks for.
   void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   /// Gives a reference back; the last one deletes the stream.
@@ -68,12 +72,12 @@ class StreamCall final : public Flushable {
   std::atomic<bool> cancelled_{false};
 
   absl::Mutex mutex_;
-  StreamEnd stopping_ ABSL_GUARDED_BY(mutex_) = StreamEnd::kNone;
   std::deque<Message*> in_order_ ABSL_GUARDED_BY(mutex_);  // ordered_: read and not yet queued
   std::deque<grpc::Slice> to_write_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<Message>> spare_ ABSL_GUARDED_BY(mutex_);
   absl::Status end_ ABSL_GUARDED_BY(mutex_);       // an error ends the stream
   size_t unanswered_ ABSL_GUARDED_BY(mutex_) = 0;  // messages
+  bool brought_ ABSL_GUARDED_BY(mutex_) = true;    // something since EndLike looked
   size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;       // of unanswered requests and unwritten replies
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;
   bool half_closed_ ABSL_GUARDED_BY(mutex_) = false;  // the client sends no more

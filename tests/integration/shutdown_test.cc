@@ -121,7 +121,8 @@ TEST_F(ShutdownTest, WhatIsInFlightIsAnswered) {
   uint64_t answers = 0;
   while (stream->Read(&response)) answers += response.has_response();
   EXPECT_EQ(answers, kUnread);
-  EXPECT_TRUE(stream->Finish().ok());
+  const grpc::Status status = stream->Finish();
+  EXPECT_TRUE(status.ok()) << status.error_code() << ": " << status.error_message();
   EXPECT_EQ(server_->Wait(), 0);
 }
 

@@ -11,8 +11,9 @@ namespace sigserve {
 namespace {
 
 constexpr absl::Duration kLookEvery = absl::Milliseconds(10);
-// Calls that clients sent before they heard the goodbye come within this time, and what was
-// answered last reaches them.
+// What clients sent before they heard the goodbye comes within this time.
+constexpr absl::Duration kInTransit = absl::Milliseconds(100);
+// And within this also calls that were sent meanwhile, and what was answered last reaches clients.
 constexpr absl::Duration kQuiet = absl::Milliseconds(200);
 // What gRPC may take to cancel calls.
 constexpr absl::Duration kCancelling = absl::Seconds(1);
@@ -29,17 +30,21 @@ void StopGracefully(grpc::Server* server, GrpcTransport* transport,
     server->Shutdown(absl::ToChronoTime(deadline));
     over->Notify();
   }).detach();
-  transport->EndStreams(StreamEnd::kWhenIdle);
   absl::Time last_busy = begin;
-  bool hurried = false;
+  StreamEnd end = StreamEnd::kNone;
   for (absl::Time now = begin; now - last_busy < kQuiet && now < deadline + kCancelling;
        now = absl::Now()) {
     if (transport->open_calls() > 0 || busy()) last_busy = now;
-    if (!hurried && now >= begin + patience / 2) {
-      hurried = true;
-      transport->EndStreams(StreamEnd::kNow);
+    if (end == StreamEnd::kNone && now >= begin + kInTransit) {
+      end = StreamEnd::kWhenIdle;
+      transport->EndStreams(end);
     }
-    if (over->WaitForNotificationWithTimeout(kLookEvery) && !busy()) return;
+    if (end == StreamEnd::kWhenIdle && now >= begin + patience / 2) {
+      end = StreamEnd::kNow;
+      transport->EndStreams(end);
+    }
+    if (over->HasBeenNotified() && !busy()) return;
+    absl::SleepFor(kLookEvery);
   }
 }
 

@@ -38,7 +38,8 @@ void StopGracefully(grpc::Server* server, GrpcTransport* transport,
       next_look = now + kQuiet;
       transport->EndStreams(now < begin + patience / 2 ? StreamEnd::kWhenIdle : StreamEnd::kNow);
     }
-    if (over->WaitForNotificationWithTimeout(kLookEvery) && !busy()) return;
+    if (over->HasBeenNotified() && !busy()) return;
+    absl::SleepFor(kLookEvery);
   }
 }
 

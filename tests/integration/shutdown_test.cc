@@ -61,10 +61,15 @@ class ShutdownTest : public testing::Test {
     EXPECT_TRUE(stream->Write(Ask(0, 1)) && stream->Read(&response));
     return stream;
   }
-  /// Asks for more than the client takes unread, so that the rest stays in flight.
+  /// Asks for more than the client takes unread, so that answers stay in flight, and waits until
+  /// the server has heard it all.
   static constexpr uint64_t kUnread = 40;
-  static void AskWithoutReading(Stream* stream) {
+  void AskWithoutReading(Stream* stream) {
     for (uint64_t id = 1; id <= kUnread; ++id) EXPECT_TRUE(stream->Write(Ask(id, 5000)));
+    const std::string heard = "method=\"PredictStream\",model=\"linear_3_2\",version=\"1\"} " +
+                              std::to_string(kUnread + 1);  // OpenStream's, too
+    while (HttpGet(server_->http_address(), "/metrics").body.find(heard) == std::string::npos) {
+    }
   }
   void SignalAndWaitUntilDraining() {
     server_->Signal(SIGTERM);

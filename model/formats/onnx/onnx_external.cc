@@ -129,7 +129,7 @@ class Checker {
  private:
   absl::Status Check(const onnx::TensorProto& tensor) {
     if (!IsExternal(tensor)) return absl::OkStatus();
-    const absl::Status status = ReadEntry(tensor).status();
+    absl::Status status = ReadEntry(tensor).status();
     if (status.ok()) return status;
     const size_t token = status.message().find(": ") + 2;
     return {status.code(),

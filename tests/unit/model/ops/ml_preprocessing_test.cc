@@ -1,4 +1,5 @@
-// LinearRegressor, Binarizer, Imputer, ArrayFeatureExtractor and LabelEncoder (ai.onnx.ml).
+// LinearRegressor, Binarizer, Imputer, ArrayFeatureExtractor, LabelEncoder, OneHotEncoder and
+// FeatureVectorizer (ai.onnx.ml).
 #include <cmath>
 #include <limits>
 
@@ -129,6 +130,47 @@ TEST(LabelEncoder, RefusesWhatDoesNotFit) {
   ExpectRefused(Ml("LabelEncoder").With("keys_strings", std::vector<std::string>{"a"}),
                 {kRows.view()}, "'keys_strings': strings are not supported",
                 StatusCode::kUnimplemented);
+}
+
+TEST(OneHotEncoder, OnesWhereTheCategoryIs) {
+  const OpRunner op = Ml("OneHotEncoder").With("cats_int64s", Ints{3, 1});
+  EXPECT_THAT(ValuesOf<float>(op, {Tensor::Of<int64_t>({3}, {1, 2, 3}).view()}, {3, 2}),
+              ElementsAre(0, 1, 0, 0, 1, 0));
+  const Tensor floats = Tensor::Of<float>({2, 2}, {1.5F, kNaN, -3, 1e30F});
+  EXPECT_THAT(ValuesOf<float>(op, {floats.view()}, {2, 2, 2}), ElementsAre(0, 1, 0, 0, 0, 0, 0, 0));
+}
+
+TEST(OneHotEncoder, RefusesWhatDoesNotFit) {
+  const Tensor flags = Tensor::Of<bool>({1}, {true});
+  OpRunner op = Ml("OneHotEncoder").With("cats_int64s", Ints{1});
+  ExpectRefused(op, {flags.view()}, "input is BOOL");
+  ExpectRefused(op.With("zeros", int64_t{0}), {kRows.view()}, "zeros is 0",
+                StatusCode::kUnimplemented);
+  ExpectRefused(Ml("OneHotEncoder"), {kRows.view()}, "has no category");
+  ExpectRefused(Ml("OneHotEncoder").With("cats_int64s", Ints{1, 2, 1}), {kRows.view()},
+                "'cats_int64s' has 1 twice");
+  ExpectRefused(Ml("OneHotEncoder").With("cats_strings", std::vector<std::string>{"a"}),
+                {kRows.view()}, "strings are not supported", StatusCode::kUnimplemented);
+}
+
+TEST(FeatureVectorizer, PutsColumnsSideBySide) {
+  const Tensor column = Tensor::Of<int64_t>({2, 1}, {7, 8});
+  EXPECT_THAT(ValuesOf<float>(Ml("FeatureVectorizer").With("inputdimensions", Ints{2, 1}),
+                              {kRows.view(), column.view()}, {2, 3}),
+              ElementsAre(1, 2, 7, 3, -4, 8));
+  const Tensor row = Tensor::Of<double>({2}, {0.5, 1});
+  EXPECT_THAT(ValuesOf<float>(Ml("FeatureVectorizer"), {row.view()}, {1, 2}), ElementsAre(0.5F, 1));
+}
+
+TEST(FeatureVectorizer, RefusesWhatDoesNotFit) {
+  const Tensor column = Tensor::Of<int64_t>({3, 1}, {7, 8, 9});
+  const OpRunner op = Ml("FeatureVectorizer");
+  ExpectRefused(op, {kRows.view(), column.view()}, "input 1 has 3 rows, input 0 has 2");
+  ExpectRefused(Ml("FeatureVectorizer").With("inputdimensions", Ints{3}), {kRows.view()},
+                "input 0 has 2 columns, inputdimensions says 3");
+  ExpectRefused(Ml("FeatureVectorizer").With("inputdimensions", Ints{2, 1}), {kRows.view()},
+                "inputdimensions has 2 numbers for 1 inputs");
+  ExpectRefused(op, {Tensor::Of<float>({1, 1, 1}, {1}).view()}, "input 0: input is [1,1,1]");
 }
 
 }  // namespace

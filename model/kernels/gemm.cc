@@ -52,6 +52,9 @@ struct Step {
   size_t x_column_stride;
   const float* w;       // [panel][k][32]
   size_t panel_stride;  // floats from a panel to the next
+  size_t panels;        // from w on
+  ptrdiff_t rewind;     // floats from w to the block that is needed after all of them; 0: none is
+  bool prefetch;        // the jump from one panel to the next, which the CPU does not foresee
   size_t k;
   float* out;
   size_t out_stride;
@@ -91,6 +94,17 @@ constexpr size_t WidestFor(size_t rows) {
   return vectors;
 }
 
+// Floats from the weights of a tile within one panel to those that are needed after it; 0 where
+// they are at hand.
+HWY_INLINE ptrdiff_t NextBlock(const Step& s, size_t column) {
+  if (!s.prefetch) return 0;
+  const size_t panel = column / kPanel;
+  const auto stride = static_cast<ptrdiff_t>(s.panel_stride);
+  if (panel + 1 < s.panels) return stride;
+  if (s.rewind == 0) return 0;  // these were the last
+  return s.rewind - static_cast<ptrdiff_t>(panel) * stride;
+}
+
 template <size_t R, size_t V>
 HWY_INLINE void FullTile(const Step& s, size_t column) {
   const D d;
@@ -110,10 +124,16 @@ HWY_INLINE void FullTile(const Step& s, size_t column) {
     }
   }
   const float* x = s.x;
+  // Wider tiles read several panels at once: streams that the CPU keeps up with.
+  constexpr bool kPrefetch = V <= 2;
+  const ptrdiff_t next = kPrefetch ? NextBlock(s, column) : 0;
   for (size_t k = 0; k < s.k; ++k) {
     hn::Vec<D> wk[V];
     SIGSERVE_UNROLL
     for (size_t v = 0; v < V; ++v) {
+      if (kPrefetch && v * kLanes % 16 == 0) {
+        __builtin_prefetch(w[v] + k * kPanel + next, 0, 2);  // into L2
+      }
       wk[v] = hn::LoadU(d, w[v] + k * kPanel);
     }
     SIGSERVE_UNROLL
@@ -214,6 +234,7 @@ void RunStep(const Step& step, size_t rows, size_t n) {
   while (rows > 0) {
     const size_t count = std::min(rows, kTileRows);
     LastRows<kTileRows>(s, count, n);
+    s.prefetch = false;  // the first tile has
     s.x += count * s.x_row_stride;
     s.out += count * s.out_stride;
     rows -= count;
@@ -253,6 +274,9 @@ void Multiply(const MatrixView& x, const float* panels, const MatrixView& w,
         s.w = panels + k * kPanel;
         s.out = out + row * n;
         s.bias = epilogue.bias;
+        s.panels = (n + kPanel - 1) / kPanel;
+        s.rewind = s.last ? 0 : static_cast<ptrdiff_t>(kBlockK * kPanel);
+        s.prefetch = true;
         run(s, rows, n);
         continue;
       }
@@ -265,6 +289,9 @@ void Multiply(const MatrixView& x, const float* panels, const MatrixView& w,
         }
         s.out = out + row * n + column;
         s.bias = epilogue.bias == nullptr ? nullptr : epilogue.bias + column;
+        s.panels = 1;
+        s.rewind = static_cast<ptrdiff_t>(s.panel_stride);
+        s.prefetch = panels != nullptr && column + kPanel < n;
         run(s, rows, std::min(kPanel, n - column));
       }
     }

@@ -68,11 +68,8 @@ bool SameBits(const TensorView& a, const TensorView& b) {
   return bytes == 0 || std::memcmp(a.data(), b.data(), bytes) == 0;
 }
 
-bool AreIndependent(const std::shared_ptr<const Executable>& executable, int64_t other,
-                    float scale) {
-  const Signature& signature = executable->signature();
-  Session together(executable);
-  Session alone(executable);
+bool AreIndependent(const Signature& signature, int64_t other, float scale, Session& together,
+                    Session& alone) {
   std::mt19937 random(569);
   std::vector<Tensor> inputs;
   std::vector<TensorView> batch;
@@ -105,9 +102,11 @@ bool RowsAreIndependent(const std::shared_ptr<const Executable>& executable) {
     const auto dims = input.shape.dims();
     only_batch_is_free = only_batch_is_free && std::count(dims.begin(), dims.end(), -1) == 1;
   }
+  Session together(executable);
+  Session alone(executable);
   for (const int64_t other : kOtherSizes) {
     for (const float scale : kScales) {
-      if (!AreIndependent(executable, other, scale)) return false;
+      if (!AreIndependent(executable->signature(), other, scale, together, alone)) return false;
     }
     if (only_batch_is_free) break;
   }

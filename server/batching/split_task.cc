@@ -122,7 +122,8 @@ void SplitTask::PartDone(int64_t first, int64_t rows, const absl::Status& status
 }
 
 absl::Status SplitTask::Prepare(const TaskOutputs& part, int64_t rows) {
-  const auto misfit = absl::InternalError("the results of the request's parts do not fit together");
+  absl::Status misfit =
+      absl::InternalError("the results of the request's parts do not fit together");
   if (!HasRows(part, outputs_, rows)) return misfit;
   if (results_ == nullptr) {
     try {

@@ -29,9 +29,11 @@ absl::StatusOr<T> Get(const AttributeValue* value, absl::string_view name, T oth
 }  // namespace
 
 absl::Status Attributes::Add(absl::string_view name, AttributeValue value) {
-  if (!values_.try_emplace(std::string(name), std::move(value)).second) {
+  const auto [entry, added] = values_.try_emplace(std::string(name));
+  if (!added) {
     return absl::InvalidArgumentError(absl::StrCat("attribute '", name, "' is given twice"));
   }
+  entry->second = std::move(value);
   return absl::OkStatus();
 }
 

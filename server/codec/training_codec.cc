@@ -1,7 +1,7 @@
 #include "server/codec/training_codec.h"
 
+#include <algorithm>
 #include <bit>
-#include <cstring>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -129,8 +129,7 @@ Tensor Join(std::vector<std::string> blocks, Shape shape) {
   Tensor tensor(DType::kFloat32, std::move(shape));
   char* out = static_cast<char*>(tensor.data());
   for (std::string& block : blocks) {
-    std::memcpy(out, block.data(), block.size());
-    out += block.size();
+    out = std::copy(block.begin(), block.end(), out);
     block = std::string();
   }
   return tensor;

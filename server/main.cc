@@ -332,11 +332,12 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
     RepositoryPoll poll(registry.get(), options.repository_poll);
     signal = signals->Wait();
     signals->Unblock();
+    SIGSERVE_LOG(kInfo, strsignal(signal), ": draining for at most ",
+                 absl::FormatDuration(options.listen.drain));
+    // Before the poll ends, which may be in the middle of loading a model.
+    draining = true;
+    board.Drain();
   }
-  SIGSERVE_LOG(kInfo, strsignal(signal), ": draining for at most ",
-               absl::FormatDuration(options.listen.drain));
-  draining = true;
-  board.Drain();
   // No longer than the drain: a job that is left behind is FAILED at the next start.
   std::atomic<bool> training = true;
   std::thread training_stop([&] {

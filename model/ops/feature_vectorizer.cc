@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
@@ -32,6 +33,9 @@ class FeatureVectorizerOp final : public Op {
             absl::StrCat("input ", i, " has ", shape->rows, " rows, input 0 has ", rows));
       }
       rows = shape->rows;
+      if (shape->columns > std::numeric_limits<int64_t>::max() - total) {
+        return absl::InvalidArgumentError("the inputs have more columns than can be counted");
+      }
       total += shape->columns;
     }
     return SetOutput(DType::kFloat32, Shape{rows, total}, out[0]);

@@ -1,6 +1,7 @@
 #include "server/batching/batch_runner.h"
 
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "server/batching/row_views.h"
@@ -69,7 +70,13 @@ BatchRunner::Outputs BatchRunner::Compute(const BatchTarget& target,
   const bool own_clock = cost_clock_ != clock_;
   *start = clock_->Monotonic();
   const absl::Duration cost_start = own_clock ? cost_clock_->Monotonic() : *start;
-  Outputs outputs = target.run(inputs);
+  Outputs outputs = [&]() -> Outputs {
+    try {
+      return target.run(inputs);
+    } catch (const std::bad_alloc&) {  // one request must not end the process
+      return absl::ResourceExhaustedError("no memory left to run the request");
+    }
+  }();
   const absl::Duration end = clock_->Monotonic();
   timing->computed = end - *start;
   if (outputs.ok()) {

@@ -85,6 +85,8 @@ std::optional<Scheduler::Batch> ComputePool::NextBatch() {
       while (true) {
         batch = scheduler_.Next(clock_->Monotonic());
         dropped = scheduler_.TakeDropped();
+        // One Add() wakes one thread, but may bring work for several: each wakes the next.
+        if (batch.has_value() && scheduler_.queued_rows() > 0) work_.Signal();
         if (batch.has_value() || !dropped.empty()) break;
         if (stopping_) return std::nullopt;
         work_.Wait(&mutex_);

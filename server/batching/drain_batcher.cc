@@ -67,13 +67,18 @@ void DrainBatcher::DropDead(std::vector<Task>& tasks) const {
 void DrainBatcher::HandOver(const BatchTarget& target, std::vector<Task>& tasks) const {
   const CostCurve cost = target.cost->curve();
   const int64_t most = cost.known() ? cost.RowsWithin(options_.inline_time) : 0;
+  // Cost is known by rows; where other sizes are open, bytes tell what rows do not.
+  const auto is_small = [&](const Task& task) {
+    return task.rows <= most && InputBytes(task) <= options_.max_bytes;
+  };
+  const bool all_small = std::all_of(tasks.begin(), tasks.end(), is_small);
   int64_t rows = 0;
   for (const Task& task : tasks) rows += task.rows;
-  if (rows <= most && (target.batchable || tasks.size() == 1)) return;
+  if (all_small && rows <= most && (target.batchable || tasks.size() == 1)) return;
   // A task that is handed over may end at once, and the target with the last one: each is asked
   // about before it goes.
   const auto pass_on = [&](Task& task) {
-    if (task.rows <= most) return false;
+    if (is_small(task)) return false;
     heavy_->Add(target, std::move(task));
     return true;
   };

@@ -149,7 +149,9 @@ std::optional<Scheduler::Dropped> Scheduler::Refuse(absl::Duration now, const Ba
       std::min(static_cast<double>(options_.workers),
                std::ceil(static_cast<double>(task.rows) / static_cast<double>(GoodRows(target))));
   const absl::Duration run = FromNs(EstimateNs(target, task.rows) * stretch_ / parts);
-  if (now + wait + run > task.deadline) {
+  // A guess refuses nobody: nothing would ever correct it.
+  const bool known = target.cost->curve().known();
+  if (now + wait + (known ? run : absl::ZeroDuration()) > task.deadline) {
     return dropped(DropReason::kCannotFinish,
                    Refusal(absl::StrCat(name, "not run, for it would be late: it would wait ",
                                         InMs(wait), " and run ", InMs(run), "; its deadline is in ",

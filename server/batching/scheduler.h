@@ -10,7 +10,8 @@
 //   cannot be done before its deadline, when it does not fit, and when waiting has stayed above
 //   `delay_target` for `delay_interval` and it would wait longer than that (delay-based: a burst is
 //   not refused). A request that finds a free thread and an empty queue is never refused, so that
-//   estimates which are too high get corrected.
+//   estimates which are too high get corrected; nor is one for its own length while that is a
+//   guess.
 #pragma once
 
 #include <cstdint>

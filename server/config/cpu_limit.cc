@@ -6,6 +6,7 @@
 #include <cmath>
 #include <fstream>
 #include <iterator>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -147,7 +148,10 @@ CpuLimit FindCpuLimit(int processors, const ReadText& read) {
 CpuLimit FindCpuLimit() {
   cpu_set_t set;
   const bool known = sched_getaffinity(0, sizeof set, &set) == 0;
-  return FindCpuLimit(known ? CPU_COUNT(&set) : 1, ReadProcFile);
+  // Unknown where there are more processors than the set has room for.
+  const int processors =
+      known ? CPU_COUNT(&set) : static_cast<int>(std::thread::hardware_concurrency());
+  return FindCpuLimit(processors, ReadProcFile);
 }
 
 }  // namespace sigserve

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/batching/refusal.h"
+#include "server/codec/object_count.h"
 #include "server/codec/status.h"
 
 namespace sigserve {
@@ -63,18 +64,31 @@ class PieceStream final : public google::protobuf::io::ZeroCopyInputStream {
   int64_t count_ = 0;
 };
 
-bool Parse(absl::Span<const absl::string_view> pieces, google::protobuf::MessageLite* message) {
-  if (pieces.empty()) return true;
-  if (pieces.size() == 1) {
-    return message->ParseFromArray(pieces[0].data(), static_cast<int>(pieces[0].size()));
-  }
-  PieceStream stream(pieces);
-  return message->ParseFromZeroCopyStream(&stream);
-}
+// Parsed, so many strings and messages take some 16 MiB; no request of ours has as many.
+constexpr int64_t kMaxObjects = int64_t{1} << 16;
+// Smaller messages cannot have more.
+constexpr size_t kFewBytes = 2 * kMaxObjects;
 
-absl::Status Malformed(absl::string_view type) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("the message's bytes are no ", type, " in Protobuf's encoding"));
+absl::Status Parse(absl::Span<const absl::string_view> pieces, google::protobuf::Message* message) {
+  size_t bytes = 0;
+  for (const absl::string_view piece : pieces) bytes += piece.size();
+  if (bytes > kFewBytes) {
+    PieceStream stream(pieces);
+    if (CountObjects(&stream, *message->GetDescriptor(), kMaxObjects) > kMaxObjects) {
+      return absl::InvalidArgumentError(absl::StrCat("the message has more than ", kMaxObjects,
+                                                     " strings and messages within it"));
+    }
+  }
+  bool parsed = true;
+  if (pieces.size() == 1) {
+    parsed = message->ParseFromArray(pieces[0].data(), static_cast<int>(pieces[0].size()));
+  } else if (!pieces.empty()) {
+    PieceStream stream(pieces);
+    parsed = message->ParseFromZeroCopyStream(&stream);
+  }
+  if (parsed) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the message's bytes are no ", message->GetDescriptor()->name(), " in Protobuf's encoding"));
 }
 
 }  // namespace
@@ -173,9 +187,8 @@ void PredictionFrontend::OnMessage(InboundMessage* message) {
 
 void PredictionFrontend::Predict(Call* call) {
   auto* request = call->New<v1::PredictRequest>();
-  if (!Parse(call->message()->request(), request)) {
-    return Finish(call, Malformed("PredictRequest"), nullptr);
-  }
+  const absl::Status parsed = Parse(call->message()->request(), request);
+  if (!parsed.ok()) return Finish(call, parsed, nullptr);
   auto* response = call->New<v1::PredictResponse>();
   handler_.Predict(
       *request, call->Context("Predict", *clock_), response,
@@ -184,7 +197,7 @@ void PredictionFrontend::Predict(Call* call) {
 
 void PredictionFrontend::PredictStream(Call* call) {
   auto* request = call->New<v1::PredictStreamRequest>();
-  const bool parsed = Parse(call->message()->request(), request);
+  const absl::Status parsed = Parse(call->message()->request(), request);
   auto* response = call->New<v1::PredictStreamResponse>();
   response->set_id(request->id());
   const auto done = [this, call, response](const absl::Status& status) {
@@ -194,16 +207,15 @@ void PredictionFrontend::PredictStream(Call* call) {
     }
     Finish(call, absl::OkStatus(), response);
   };
-  if (!parsed) return done(Malformed("PredictStreamRequest"));
+  if (!parsed.ok()) return done(parsed);
   handler_.Predict(request->request(), call->Context("PredictStream", *clock_),
                    response->mutable_response(), done);
 }
 
 void PredictionFrontend::ModelInfer(Call* call) {
   auto* request = call->New<inference::ModelInferRequest>();
-  if (!Parse(call->message()->request(), request)) {
-    return Finish(call, Malformed("ModelInferRequest"), nullptr);
-  }
+  const absl::Status parsed = Parse(call->message()->request(), request);
+  if (!parsed.ok()) return Finish(call, parsed, nullptr);
   auto* response = call->New<inference::ModelInferResponse>();
   handler_.Infer(
       *request, call->Context("ModelInfer", *clock_), response,
@@ -212,7 +224,7 @@ void PredictionFrontend::ModelInfer(Call* call) {
 
 void PredictionFrontend::ModelStreamInfer(Call* call) {
   auto* request = call->New<inference::ModelInferRequest>();
-  const bool parsed = Parse(call->message()->request(), request);
+  const absl::Status parsed = Parse(call->message()->request(), request);
   auto* response = call->New<inference::ModelStreamInferResponse>();
   const auto done = [this, call, request, response](const absl::Status& status) {
     if (!status.ok()) {
@@ -221,7 +233,7 @@ void PredictionFrontend::ModelStreamInfer(Call* call) {
     }
     Finish(call, absl::OkStatus(), response);
   };
-  if (!parsed) return done(Malformed("ModelInferRequest"));
+  if (!parsed.ok()) return done(parsed);
   handler_.Infer(*request, call->Context("ModelStreamInfer", *clock_),
                  response->mutable_infer_response(), done);
 }

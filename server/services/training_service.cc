@@ -1,6 +1,7 @@
 #include "server/services/training_service.h"
 
 #include <memory>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -51,7 +52,12 @@ class TrainReactor final : public grpc::ServerReadReactor<v1::TrainRequest>, pub
       ++inside_;
       last_heard_ = absl::InfiniteDuration();
     }
-    const absl::Status status = ok ? Take() : SubmitJob();
+    absl::Status status;
+    try {
+      status = ok ? Take() : SubmitJob();
+    } catch (const std::bad_alloc&) {  // the upload ends, and gives its memory back
+      status = absl::ResourceExhaustedError("no memory left for the upload");
+    }
     const bool over = !ok || !status.ok();
     {
       absl::MutexLock lock(&mutex_);

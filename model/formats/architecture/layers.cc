@@ -84,7 +84,7 @@ absl::Status AddLayer(const model::Layer& layer, int number, int depth, NetBuild
     net.set_prefix(absl::StrCat(outer, key, "."));
   }
   if (layer.type() == "Sequential") {
-    const absl::Status status = AddSequential(layer, depth, net);
+    absl::Status status = AddSequential(layer, depth, net);
     net.set_prefix(outer);
     return status;
   }

@@ -25,6 +25,7 @@ namespace {
 // Tied weights use their bytes twice.
 constexpr int64_t kMaxUses = 2;
 constexpr int64_t kFreeBytes = int64_t{1} << 20;
+constexpr int64_t kMaxFileBytes = int64_t{64} << 30;
 constexpr size_t kMaxOpenFiles = 1000;
 constexpr size_t kMaxLocationBytes = 4096;
 constexpr size_t kHashBlock = size_t{1} << 20;
@@ -201,6 +202,12 @@ absl::StatusOr<const RandomAccessFile*> ExternalFiles::Open(const std::string& l
   const std::string what = absl::StrCat("file ", Printable(location));
   switch (found.kind) {
     case FoundWithin::Kind::kFile:
+      // The file system's word, which sparse files stretch: not all of it may be there.
+      if (found.file->size() > kMaxFileBytes - file_bytes_) {
+        return absl::ResourceExhaustedError(absl::StrCat("ONNX_TOTAL_SIZE: with ", what,
+                                                         " the external data has more than ",
+                                                         kMaxFileBytes, " bytes"));
+      }
       file = std::move(found.file);
       file_bytes_ += file->size();
       return file.get();

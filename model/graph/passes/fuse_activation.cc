@@ -93,8 +93,9 @@ std::optional<Activation> Read(const Graph& graph, const Uses& uses, const Node&
     result.name = "Above";
     result.alpha = attributes.Float("alpha", 1).value_or(NAN);
   } else if (IsOnnx(node, "Clip")) {
-    const float lowest = std::numeric_limits<float>::lowest();
-    const float highest = std::numeric_limits<float>::max();
+    // As ClipOp.
+    const float lowest = -std::numeric_limits<float>::infinity();
+    const float highest = std::numeric_limits<float>::infinity();
     result.name = "Clip";
     if (node.spec.opset < 11) {
       if (!attributes.CheckKnown({"min", "max"}).ok()) return {};

@@ -26,8 +26,12 @@ ValueId GraphCopier::AddConstant(absl::string_view hint, Tensor tensor) {
   if (taken_.empty()) {
     for (const Value& value : from_.values()) taken_.insert(value.name);
   }
-  std::string name = to_.UniqueName(hint);
-  for (int i = 2; taken_.contains(name); ++i) name = to_.UniqueName(absl::StrCat(hint, "_", i));
+  // Goes on where the last search for this hint ended: thousands of nodes may share one bias.
+  int& suffix = suffixes_.try_emplace(std::string(hint), 1).first->second;
+  std::string name = suffix == 1 ? std::string(hint) : absl::StrCat(hint, "_", suffix);
+  while (taken_.contains(name) || to_.UniqueName(name) != name) {
+    name = absl::StrCat(hint, "_", ++suffix);
+  }
   return to_.AddConstant(name, std::move(tensor));
 }
 

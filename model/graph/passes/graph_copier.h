@@ -38,7 +38,8 @@ class GraphCopier {
  private:
   const Graph& from_;
   GraphBuilder& to_;
-  absl::flat_hash_set<absl::string_view> taken_;  // names in from_, once they are needed
+  absl::flat_hash_set<absl::string_view> taken_;    // names in from_, once they are needed
+  absl::flat_hash_map<std::string, int> suffixes_;  // the last one tried, by hint
   absl::flat_hash_map<ValueId, std::string> names_;
   absl::flat_hash_map<ValueId, std::shared_ptr<const Tensor>> constants_;
   absl::flat_hash_map<ValueId, ValueId> copied_;

@@ -289,6 +289,14 @@ TEST(Executable, RowsThatMixAreNotBatched) {
   EXPECT_FALSE(executable->signature().batchable);
 }
 
+// A tiny file must not make its load take gigabytes: the check runs rows of all inputs at once.
+TEST(Executable, RowsThatAreLargeTogetherAreNotBatched) {
+  GraphBuilder b;
+  for (int i = 0; i < 3; ++i) b.AddInput(absl::StrCat("unused", i), Typed({-1, 8 << 20}));
+  b.AddOutput(b.AddNode("Sigmoid", {b.AddInput("x", Typed({-1, 1}))}, "y"));
+  EXPECT_FALSE(Compiled(std::move(b))->signature().batchable);
+}
+
 TEST(Executable, AnOutputWithoutTheBatchIsNotBatched) {
   GraphBuilder b;
   const ValueId x = b.AddInput("x", Typed({-1, 2}));

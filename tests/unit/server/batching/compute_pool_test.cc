@@ -1,5 +1,6 @@
 #include "server/batching/compute_pool.h"
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -76,6 +77,30 @@ TEST_F(ComputePoolTest, RunsAndAnswers) {
   for (size_t i = 0; i < 500; ++i) ASSERT_EQ(large.values[i], 2 * static_cast<float>(i + 1));
   EXPECT_GE(one.timing.queued, absl::ZeroDuration());
   EXPECT_GE(Reasons().count("split"), 2U);
+}
+
+/// One Add() may bring work for several threads, of which it wakes one.
+TEST_F(ComputePoolTest, ALargeRequestRunsOnAllIdleThreads) {
+  Start(2);
+  BatchTarget target = DoublingTarget("m", 10, 1000);
+  absl::Mutex mutex;
+  int inside = 0;
+  int most = 0;
+  target.run = [&](absl::Span<const TensorView> inputs)
+      -> absl::StatusOr<std::unique_ptr<const TaskOutputs>> {
+    absl::MutexLock lock(&mutex);
+    most = std::max(most, ++inside);
+    const auto both_came = [&most] { return most == 2; };
+    mutex.AwaitWithTimeout(absl::Condition(&both_came), absl::Seconds(5));
+    --inside;
+    return std::make_unique<DoubledRows>(inputs[0]);
+  };
+  TaskProbe large;
+  absl::BlockingCounter ended(1);
+  pool_->Add(target, Counted(large.NewTask(500, 1, clock_.Monotonic()), &ended));
+  ended.Wait();
+  EXPECT_OK(large.status);
+  EXPECT_EQ(most, 2);
 }
 
 /// Many threads, models that go with their last answer, random sizes, cancels and deadlines: each

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "server/transport/reactor_call.h"
 #include "server/transport/stream_call.h"
 #include "server/transport/unary_call.h"
 
@@ -15,11 +16,12 @@ namespace {
 // Calls of each method that wait to be matched with an arrival: few, so that the queue of gRPC's
 // requests stays short (128 cost 7 %); each arrival posts its successor.
 constexpr int kPostedCalls = 16;
+constexpr int kPostedRareCalls = 2;
 // The queue counts as drained when it was found empty so many times: a second look finds what
 // arrived meanwhile (+10 %).
 constexpr int kEmptyPolls = 2;
 // A turn takes so many events at most: under overload events come as fast as they are taken.
-constexpr int kMaxEventsPerTurn = 2048;
+constexpr int kMaxEventsPerTurn = 512;
 
 gpr_timespec Immediately() { return gpr_time_0(GPR_CLOCK_MONOTONIC); }
 
@@ -67,8 +69,11 @@ IoLoop::~IoLoop() { Stop(); }
 void IoLoop::Start() {
   const std::vector<TransportMethod>& methods = service_->methods();
   for (size_t i = 0; i < methods.size(); ++i) {
-    for (int posted = 0; posted < kPostedCalls; ++posted) {
-      if (methods[i].streaming) {
+    const int wanted = methods[i].frequent ? kPostedCalls : kPostedRareCalls;
+    for (int posted = 0; posted < wanted; ++posted) {
+      if (methods[i].reactor != nullptr) {
+        ReactorCall::Post(this, static_cast<int>(i));
+      } else if (methods[i].streaming) {
         StreamCall::Post(this, static_cast<int>(i));
       } else {
         UnaryCall::Post(this, static_cast<int>(i));

@@ -33,7 +33,7 @@ struct TransportOptions {
   /// Where reactors hear of events; to be set if there are any.
   Executor executor = nullptr;
   /// Calls and streams open at once on one connection.
-  int max_calls_per_connection = 4096;
+  int max_calls_per_connection = 128;
   /// Then a connection is told to go; zero = never.
   absl::Duration max_connection_age = absl::ZeroDuration();
   /// How long its calls then may take.

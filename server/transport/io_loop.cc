@@ -62,7 +62,8 @@ IoLoop::IoLoop(RawService* service, const Connections* connections,
       connections_(connections),
       queue_(std::move(queue)),
       handler_(std::move(handler)),
-      options_(options) {}
+      options_(options),
+      spin_(options.spin) {}
 
 IoLoop::~IoLoop() { Stop(); }
 
@@ -115,20 +116,29 @@ void IoLoop::StreamIsOver(StreamCall* stream) {
 }
 
 bool IoLoop::WaitForEvent(void** tag, bool* ok) {
-  using Queue = grpc::CompletionQueue;
-  if (options_.spin > absl::ZeroDuration() && busy_) {
-    const absl::Time end = absl::Now() + options_.spin;
-    do {
-      const Queue::NextStatus status = queue_->AsyncNext(tag, ok, Immediately());
-      if (status == Queue::GOT_EVENT) return true;
-      if (status == Queue::SHUTDOWN) return false;
-    } while (absl::Now() < end);
+  if (options_.spin <= absl::ZeroDuration()) return queue_->Next(tag, ok);
+  const absl::Time begin = absl::Now();
+  if (spin_.Spins(begin)) {
+    const grpc::CompletionQueue::NextStatus status = Spin(tag, ok);
+    if (status != grpc::CompletionQueue::TIMEOUT) {
+      return status == grpc::CompletionQueue::GOT_EVENT;
+    }
   }
-  const absl::Time slept = absl::Now();
   const bool got = queue_->Next(tag, ok);
-  // Spinning pays only if it would have caught this event.
-  busy_ = absl::Now() - slept < options_.spin;
+  spin_.Slept(absl::Now() - begin);
   return got;
+}
+
+grpc::CompletionQueue::NextStatus IoLoop::Spin(void** tag, bool* ok) {
+  const absl::Time end = absl::Now() + options_.spin;
+  for (;;) {
+    const auto status = queue_->AsyncNext(tag, ok, Immediately());
+    if (status != grpc::CompletionQueue::TIMEOUT) return status;
+    const absl::Time now = absl::Now();
+    if (now < end) continue;
+    spin_.SpunInVain(ThreadPreemptions(), now);
+    return status;
+  }
 }
 
 void IoLoop::Run() {

@@ -78,12 +78,15 @@ class PrometheusExporter : public MetricsExporter {
                            "would have been late), split (a part of a large request), retry (a "
                            "batch that failed, task by task).")
                      .Register(registry_)),
-        refusals_(prometheus::BuildCounter()
-                      .Name("sigserve_refusals_total")
-                      .Help("Requests refused before they ran, by why: cannot_finish (before its "
-                            "deadline), overload (requests wait for too long), queue_full, waited "
-                            "(longer than the config allows), closed (the server stops).")
-                      .Register(registry_)),
+        refusals_(
+            prometheus::BuildCounter()
+                .Name("sigserve_refusals_total")
+                .Help(
+                    "Requests refused before they ran, by why: cannot_finish (before its "
+                    "deadline), overload (requests wait for too long), queue_full, pushed_out (by "
+                    "other models' requests), waited "
+                    "(longer than the config allows), closed (the server stops).")
+                .Register(registry_)),
         ready_(prometheus::BuildGauge()
                    .Name("sigserve_model_ready")
                    .Help("1 while at least one version of the model serves, else 0.")

@@ -54,8 +54,9 @@ void Scheduler::MakeRoomFor(const ModelQueue* model) {
 bool Scheduler::Full(const BatchTarget& target, const Task& task) const {
   const ModelQueue* model = Find(target);
   const int64_t bytes = InputBytes(task);
+  const int64_t of_model = bytes + (model == nullptr ? 0 : model->bytes);
   if (bytes_ > 0 && bytes_ + bytes > options_.max_bytes &&
-      (model == nullptr ? 0 : model->bytes) + bytes > ShareOfBytes(target)) {
+      (of_model > ShareOfBytes(target) || bytes_ + bytes > 2 * options_.max_bytes)) {
     return true;
   }
   if (model == nullptr || !model->waiting()) return false;

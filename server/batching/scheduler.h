@@ -41,8 +41,8 @@ struct SchedulerOptions {
   /// What may wait of one model: compute time, for each worker, and rows.
   absl::Duration max_time = absl::Seconds(2);
   int64_t max_rows = int64_t{1} << 20;
-  /// What may wait in all: bytes of inputs. Requests that have started in part are not dropped to
-  /// make room: as much again may wait then.
+  /// What may wait in all: bytes of inputs; twice that where requests have started in part, which
+  /// are not dropped to make room.
   int64_t max_bytes = int64_t{256} << 20;
 };
 

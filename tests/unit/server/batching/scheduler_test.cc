@@ -340,6 +340,17 @@ TEST_F(SchedulerTest, OneModelsRequestsKeepNoOtherOut) {
   EXPECT_THAT(probes_[60].status,
               StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("others have less")));
   EXPECT_EQ(probes_[40].ends, 0);
+  // A third one: the shares are now a half and two quarters.
+  BatchTarget third = DoublingTarget("third", 0, 1000);
+  for (int i = 0; i < 16; ++i) Offer(third);
+  const auto ended = [this](size_t first, size_t last) {
+    return std::count_if(probes_.begin() + static_cast<std::ptrdiff_t>(first),
+                         probes_.begin() + static_cast<std::ptrdiff_t>(last),
+                         [](const TaskProbe& probe) { return probe.ends > 0; });
+  };
+  EXPECT_EQ(ended(1, 61), 30);
+  EXPECT_EQ(ended(61, 86), 5 + 5);
+  EXPECT_EQ(ended(86, 102), 1);
 }
 
 /// Processors that are busy, or a wrong estimate, make one model's batches late, not the others'.

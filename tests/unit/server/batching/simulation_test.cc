@@ -247,9 +247,8 @@ class Simulation {
     if (versions_ == 1 && scheduler_.queued_rows() > std::max(options_.max_rows, largest_)) {
       Fail("too many rows wait");
     }
-    // Large requests that have started in part stay, and others have their shares beside them.
-    if (scheduler_.queued_bytes() >
-        options_.max_bytes + std::max(options_.max_bytes, largest_ * SizeOfRow())) {
+    // Twice: what has started in part stays, and others have their shares beside it.
+    if (scheduler_.queued_bytes() > std::max(2 * options_.max_bytes, largest_ * SizeOfRow())) {
       Fail("too many bytes wait");
     }
   }

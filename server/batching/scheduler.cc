@@ -45,6 +45,14 @@ absl::Duration Scheduler::queued_time() const {
   return FromNs(ns);
 }
 
+std::vector<Scheduler::Queue> Scheduler::queues() const {
+  std::vector<Queue> all;
+  for (const auto& model : models_) {
+    all.push_back({model->target->model, model->rows, FromNs(model->waiting_ns())});
+  }
+  return all;
+}
+
 ModelQueue* Scheduler::Find(const BatchTarget& target) const {
   for (const auto& model : models_) {
     if (model->target == &target) return model.get();

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -85,6 +86,13 @@ class Scheduler {
   int64_t queued_bytes() const { return bytes_; }
   /// Compute time of what waits, by estimate.
   absl::Duration queued_time() const;
+  /// What waits of one model, or of one of its versions.
+  struct Queue {
+    std::string model;
+    int64_t rows = 0;
+    absl::Duration time;
+  };
+  std::vector<Queue> queues() const;
 
  private:
   struct Running {

@@ -17,6 +17,8 @@
 namespace sigserve::testing_support {
 namespace {
 
+const int kPatienceMs = static_cast<int>(kPatience / absl::Milliseconds(1));
+
 std::chrono::system_clock::time_point InMicroseconds(int64_t us) {
   return std::chrono::system_clock::now() + std::chrono::microseconds(us);
 }
@@ -294,11 +296,10 @@ class Leaver final : public Client {
       }
       if (Chance(10) && !connection->Pump().ok()) break;
     }
-    for (int rounds = Below(4); rounds > 0 && answers.ended.size() < answers.unary.size();
-         --rounds) {
-      if (!connection->Pump().ok()) break;
+    for (int rounds = Below(4); rounds > 0 && connection->Pump().ok(); --rounds) {
+      if (answers.ended.size() == answers.unary.size()) break;
       pollfd readable{connection->fd(), POLLIN, 0};
-      poll(&readable, 1, 1000);
+      EXPECT_EQ(poll(&readable, 1, kPatienceMs), 1) << "no answer";
     }
     (void)connection->Pump();
     connection.reset();

@@ -288,12 +288,13 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
       [&](const BatchTarget& target, DropReason reason) {
         if (IsRefusal(reason)) statistics.RecordRefusal(target.model, Name(reason));
       });
+  std::vector<const PredictionFrontend*> frontends;
   absl::StatusOr<std::unique_ptr<GrpcTransport>> created =
       GrpcTransport::Create(transport_options, Router::Methods(methods), [&](int) {
-        return std::make_unique<Router>(
-            std::make_unique<PredictionFrontend>(registry.get(), &statistics, &clock,
-                                                 options.listen.max_message_bytes, &heavy),
-            &methods, &control);
+        auto frontend = std::make_unique<PredictionFrontend>(
+            registry.get(), &statistics, &clock, options.listen.max_message_bytes, &heavy);
+        frontends.push_back(frontend.get());
+        return std::make_unique<Router>(std::move(frontend), &methods, &control);
       });
   if (!created.ok()) {
     return Annotate(created.status(),
@@ -307,6 +308,16 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr) return absl::InternalError("gRPC does not start; its log says why");
   transport->Start();
+  metrics->ShowLoad([&] {
+    ServerLoad load;
+    for (const PredictionFrontend* frontend : frontends) {
+      load.requests_in_flight += frontend->requests_in_flight();
+    }
+    for (Scheduler::Queue& queue : heavy.queues()) {
+      load.queues.push_back({std::move(queue.model), queue.rows, queue.time});
+    }
+    return load;
+  });
   ready = true;
   std::printf("sigserve %s: gRPC on %s, HTTP on %s, repository %s (%s)\n", kVersion,
               transport->bound_address().c_str(),

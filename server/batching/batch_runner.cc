@@ -39,7 +39,14 @@ void BatchRunner::Run(const BatchTarget& target, absl::Span<Task> tasks, Dispatc
       Compute(target, Concatenate(tasks, timing.batch_rows), reason, &start, &timing);
   computed();
   if (!outputs.ok() || !HasRows(**outputs, target.outputs, timing.batch_rows)) {
-    for (Task& task : tasks) RunAlone(target, task, DispatchReason::kRetry, [] {});
+    for (Task& task : tasks) {
+      const absl::Status alive = CheckAlive(task, clock_->Monotonic());
+      if (alive.ok()) {
+        RunAlone(target, task, DispatchReason::kRetry, [] {});
+      } else {
+        task.done(alive, nullptr, {});
+      }
+    }
     return;
   }
   int64_t first = 0;

@@ -1,5 +1,6 @@
 // Runs tasks of one model as one batch on the calling thread and ends each with its rows of the
-// results. A batch that fails is run again task by task, so that one bad request harms no other.
+// results. A batch that fails is run again task by task, so that one bad request harms no other;
+// tasks that are late or abandoned by then are not.
 // What a batch cost goes to the model's cost model.
 //
 // One per thread. Inputs of several tasks are copied into buffers kept between batches; a task that

@@ -34,6 +34,11 @@ class ComputePool final : public TaskSink {
   ComputePool& operator=(const ComputePool&) = delete;
 
   void Add(const BatchTarget& target, Task task) override ABSL_LOCKS_EXCLUDED(mutex_);
+  /// What waits at this moment.
+  std::vector<Scheduler::Queue> queues() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return scheduler_.queues();
+  }
 
  private:
   void Work() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -44,7 +49,7 @@ class ComputePool final : public TaskSink {
   const Clock* const clock_;
   const BatchObserver on_batch_;
   const DropObserver on_drop_;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   absl::CondVar work_;
   Scheduler scheduler_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

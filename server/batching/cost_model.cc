@@ -18,6 +18,10 @@ constexpr double kHalfLife = 256;
 // Once a size is known, every so many batches are enough to fit the line again.
 constexpr int kFitEvery = 8;
 constexpr float kLeastNs = 1;
+// How fast the stretch follows, and where it is held.
+constexpr double kStretchWeight = 1.0 / 16;
+constexpr double kLeastStretch = 0.5;
+constexpr double kMostStretch = 8;
 
 }  // namespace
 
@@ -51,6 +55,12 @@ void CostModel::Observe(int64_t rows, absl::Duration took) {
     curve_.store(Fit(), std::memory_order_relaxed);
   }
   busy_.clear(std::memory_order_release);
+}
+
+void CostModel::ObserveStretch(double ratio) {
+  const double before = stretch();
+  const double held = std::clamp(ratio, kLeastStretch, kMostStretch);
+  stretch_.store(before + kStretchWeight * (held - before), std::memory_order_relaxed);
 }
 
 CostCurve CostModel::Fit() const {

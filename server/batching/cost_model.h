@@ -3,6 +3,8 @@
 // thread that lost its processor) moves an estimate little, a lasting change moves it within some
 // tens of batches. Before the first batch nothing is known.
 //
+// Where costs are measured in processor time, what passes meanwhile is longer: its stretch.
+//
 // Thread-safe without locks: readers take one atomic load; a writer that meets another drops its
 // measurement.
 #pragma once
@@ -36,6 +38,11 @@ class CostModel {
   void Observe(int64_t rows, absl::Duration took);
   CostCurve curve() const { return curve_.load(std::memory_order_relaxed); }
 
+  /// A batch took so many times what the curve had said.
+  void ObserveStretch(double ratio);
+  /// How many times its estimate a batch takes: busy processors. 1 until observed.
+  double stretch() const { return stretch_.load(std::memory_order_relaxed); }
+
  private:
   static constexpr int kSizes = 18;  // 1, 2-3, 4-7, ...; the last: 131,072 rows and more
 
@@ -50,6 +57,7 @@ class CostModel {
   CostCurve Fit() const;
 
   std::atomic<CostCurve> curve_{CostCurve{}};
+  std::atomic<double> stretch_{1};
   std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
   // Below: who has set busy_.
   std::array<Size, kSizes> sizes_;

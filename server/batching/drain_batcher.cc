@@ -32,7 +32,7 @@ void DrainBatcher::Drain() {
 }
 
 void DrainBatcher::RunGroup(Group& group) {
-  DropDead(group.tasks);
+  group.tasks.resize(EndDead(absl::MakeSpan(group.tasks)).size());
   const BatchTarget& target = *group.target;
   if (heavy_ != nullptr && !group.tasks.empty()) HandOver(target, group.tasks);
   const absl::Span<Task> tasks = absl::MakeSpan(group.tasks);
@@ -48,20 +48,24 @@ void DrainBatcher::RunGroup(Group& group) {
       full = rows > options_.max_rows || bytes > options_.max_bytes;
       if (full) break;
     }
-    runner_.Run(target, tasks.subspan(begin, end - begin),
-                full ? DispatchReason::kFull : DispatchReason::kDrained, [] {});
+    absl::Span<Task> batch = tasks.subspan(begin, end - begin);
+    if (begin > 0) batch = EndDead(batch);  // the batches before took their time
+    if (!batch.empty()) {
+      runner_.Run(target, batch, full ? DispatchReason::kFull : DispatchReason::kDrained, [] {});
+    }
     begin = end;
   }
 }
 
-void DrainBatcher::DropDead(std::vector<Task>& tasks) const {
+absl::Span<Task> DrainBatcher::EndDead(absl::Span<Task> tasks) const {
   const absl::Duration now = clock_->Monotonic();
   const auto is_dead = [now](Task& task) {
     const absl::Status alive = CheckAlive(task, now);
     if (!alive.ok()) task.done(alive, nullptr, {});
     return !alive.ok();
   };
-  tasks.erase(std::remove_if(tasks.begin(), tasks.end(), is_dead), tasks.end());
+  return tasks.first(
+      static_cast<size_t>(std::remove_if(tasks.begin(), tasks.end(), is_dead) - tasks.begin()));
 }
 
 void DrainBatcher::HandOver(const BatchTarget& target, std::vector<Task>& tasks) const {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "model/base/clock.h"
 #include "server/batching/batch_runner.h"
 #include "server/batching/batch_target.h"
@@ -49,8 +50,8 @@ class DrainBatcher final : public TaskSink {
   };
 
   void RunGroup(Group& group);
-  /// Ends those that are not to be run; the rest stay, in their order.
-  void DropDead(std::vector<Task>& tasks) const;
+  /// Ends those that are not to be run; returns the rest, in their order, moved to the front.
+  absl::Span<Task> EndDead(absl::Span<Task> tasks) const;
   /// Passes on what is too much for this thread; the rest stays, in its order.
   void HandOver(const BatchTarget& target, std::vector<Task>& tasks) const;
 

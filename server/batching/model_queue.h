@@ -76,7 +76,8 @@ struct ModelQueue {
   const BatchTarget* target = nullptr;
   Lane small, large;
   int64_t rows = 0;
-  double turn = 0;  // compute time the model has had, by weight
+  int64_t bytes = 0;  // of inputs
+  double turn = 0;    // compute time the model has had, by weight
   int running = 0;
 
   bool waiting() const { return !small.empty() || !large.empty(); }

@@ -27,6 +27,8 @@ absl::string_view Name(DropReason reason) {
       return "overload";
     case DropReason::kQueueFull:
       return "queue_full";
+    case DropReason::kPushedOut:
+      return "pushed_out";
     case DropReason::kWaited:
       return "waited";
     case DropReason::kClosed:

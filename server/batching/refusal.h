@@ -16,8 +16,9 @@ enum class DropReason {
   kCannotFinish,  // it could not be done before its deadline
   kOverload,      // requests have waited too long for some time, and it would, too
   kQueueFull,
-  kWaited,  // longer than the model's config allows
-  kClosed,  // the server stops
+  kPushedOut,  // by requests of models that have less than their share of the queues' bytes
+  kWaited,     // longer than the model's config allows
+  kClosed,     // the server stops
 };
 absl::string_view Name(DropReason reason);
 /// Refused for want of room or time, rather than given up by its caller.

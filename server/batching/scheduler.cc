@@ -1,8 +1,6 @@
 #include "server/batching/scheduler.h"
 
 #include <algorithm>
-#include <cmath>
-#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,15 +12,6 @@ namespace {
 // Parts smaller than this are not worth a thread of their own.
 constexpr absl::Duration kSmallestPart = absl::Microseconds(200);
 constexpr int64_t kMaxBatchBytes = int64_t{4} << 20;
-// So many requests may wait whatever the model's cost, but for max_time: clients that keep a few
-// calls in flight each are no overload.
-constexpr double kAlwaysFine = 64;
-// Looking for dead tasks within the queues, not only at their fronts.
-constexpr absl::Duration kSweepEvery = absl::Milliseconds(1);
-// How fast the stretch follows, and where it is held.
-constexpr double kStretchWeight = 1.0 / 16;
-constexpr double kLeastStretch = 0.5;
-constexpr double kMostStretch = 8;
 
 absl::Duration FromNs(double ns) { return absl::Nanoseconds(ns); }
 
@@ -54,6 +43,14 @@ absl::Duration Scheduler::queued_time() const {
   double ns = 0;
   for (const auto& model : models_) ns += model->waiting_ns();
   return FromNs(ns);
+}
+
+std::vector<Scheduler::Queue> Scheduler::queues() const {
+  std::vector<Queue> all;
+  for (const auto& model : models_) {
+    all.push_back({model->target->model, model->rows, FromNs(model->waiting_ns())});
+  }
+  return all;
 }
 
 ModelQueue* Scheduler::Find(const BatchTarget& target) const {
@@ -99,107 +96,25 @@ void Scheduler::Offer(absl::Duration now, const BatchTarget& target, Task task) 
   queued->bytes = InputBytes(task);
   queued->own = std::move(task);
   bytes_ += queued->bytes;
+  model->bytes += queued->bytes;
   model->rows += queued->rows();
   lane.Insert(std::move(queued));
-}
-
-bool Scheduler::Full(const BatchTarget& target, const Task& task) const {
-  if (bytes_ > 0 && bytes_ + InputBytes(task) > options_.max_bytes) return true;
-  const ModelQueue* model = Find(target);
-  if (model == nullptr || !model->waiting()) return false;
-  if (model->rows + task.rows > options_.max_rows) return true;
-  if (target.queue.max_requests > 0 && model->requests() >= target.queue.max_requests) return true;
-  return FromNs(model->waiting_ns() + QueuedNs(target, task.rows)) >
-         options_.workers * options_.max_time;
-}
-
-std::optional<Scheduler::Dropped> Scheduler::Refuse(absl::Duration now, const BatchTarget& target,
-                                                    const Task& task) {
-  const auto dropped = [](DropReason reason, absl::Status status) {
-    Dropped refused;
-    refused.reason = reason;
-    refused.status = std::move(status);
-    return refused;
-  };
-  if (closed_) {
-    return dropped(DropReason::kClosed, absl::UnavailableError("the server is shutting down"));
-  }
-  bool full = Full(target, task);
-  if (full && now - swept_ >= kSweepEvery) {
-    swept_ = now;
-    Sweep(now);
-    full = Full(target, task);
-  }
-  if (!full && running() < options_.workers && NextModel() == nullptr) return std::nullopt;
-
-  ModelQueue* model = Find(target);
-  double ahead_ns = 0;
-  if (model != nullptr) {
-    ahead_ns = model->LaneOf(task).NsBefore(DueTime(target, task));
-    ahead_ns += std::min(ahead_ns, model->OtherLane(task).waiting_ns());
-  }
-  const absl::Duration wait = Wait(now, target, ahead_ns);
-  const std::string name = absl::StrCat("model '", target.model, "': ");
-  if (full) {
-    return dropped(DropReason::kQueueFull,
-                   Refusal(absl::StrCat(name, "the queue is full: ", queued_rows(), " rows wait"),
-                           std::max(wait, options_.delay_target)));
-  }
-  const double parts =
-      std::min(static_cast<double>(options_.workers),
-               std::ceil(static_cast<double>(task.rows) / static_cast<double>(GoodRows(target))));
-  const absl::Duration run = FromNs(EstimateNs(target, task.rows) * stretch_ / parts);
-  // A guess refuses nobody: nothing would ever correct it.
-  const bool known = target.cost->curve().known();
-  if (now + wait + (known ? run : absl::ZeroDuration()) > task.deadline) {
-    return dropped(DropReason::kCannotFinish,
-                   Refusal(absl::StrCat(name, "not run, for it would be late: it would wait ",
-                                        InMs(wait), " and run ", InMs(run), "; its deadline is in ",
-                                        InMs(task.deadline - now)),
-                           wait));
-  }
-  if (model != nullptr && model->LaneOf(task).overloaded() && wait > DelayTarget(target)) {
-    return dropped(DropReason::kOverload,
-                   Refusal(absl::StrCat(name, "overloaded: it would wait ", InMs(wait)), wait));
-  }
-  return std::nullopt;
-}
-
-absl::Duration Scheduler::DelayTarget(const BatchTarget& target) const {
-  if (target.queue.latency_target < absl::InfiniteDuration()) {
-    return target.queue.latency_target / 2;
-  }
-  const absl::Duration always_fine =
-      FromNs(kAlwaysFine * QueuedNs(target, 1) / static_cast<double>(options_.workers));
-  return std::max(options_.delay_target, std::min(always_fine, options_.max_time / 2));
-}
-
-absl::Duration Scheduler::Wait(absl::Duration now, const BatchTarget& target,
-                               double ahead_ns) const {
-  double ns = 0;
-  for (const Running& batch : running_) {
-    ns += std::max(0.0, batch.ns * stretch_ - ToNs(now - batch.start));
-  }
-  if (running() < options_.workers) ns = 0;
-  double others_ns = 0;
-  double others_weight = 0;
-  for (const auto& other : models_) {
-    if (other->target == &target || !other->waiting()) continue;
-    others_ns += other->waiting_ns();
-    others_weight += other->target->queue.weight;
-  }
-  // The others have their turns meanwhile.
-  ns += stretch_ * (ahead_ns + std::min(others_ns, ahead_ns * others_weight / target.queue.weight));
-  return FromNs(ns / options_.workers);
+  if (bytes_ > options_.max_bytes) MakeRoomFor(model);
 }
 
 // Going out unrun.
 
-void Scheduler::Drop(ModelQueue* model, Lane* lane, size_t at, DropReason reason,
-                     absl::Status status) {
+std::unique_ptr<QueuedTask> Scheduler::Remove(ModelQueue* model, Lane* lane, size_t at) {
   std::unique_ptr<QueuedTask> task = lane->Remove(at);
   bytes_ -= task->bytes;
+  model->bytes -= task->bytes;
   model->rows -= task->rows();
+  return task;
+}
+
+void Scheduler::Drop(ModelQueue* model, Lane* lane, size_t at, DropReason reason,
+                     absl::Status status) {
+  std::unique_ptr<QueuedTask> task = Remove(model, lane, at);
   Dropped dropped;
   dropped.target = model->target;
   dropped.reason = reason;
@@ -288,7 +203,7 @@ int64_t Scheduler::RowLimit(absl::Duration now, const ModelQueue& model, const Q
   const int64_t share = (model.rows + idle - 1) / idle;
   limit = std::min(limit, std::max(share, cost.RowsWithin(kSmallestPart)));
   limit = std::max<int64_t>(1, limit);
-  const int64_t in_time = cost.RowsWithin((first.task().deadline - now) / stretch_);
+  const int64_t in_time = cost.RowsWithin((first.task().deadline - now) / target.cost->stretch());
   if (in_time < limit && first.rows() < limit) {
     *by_deadline = true;
     limit = std::max(in_time, first.rows());
@@ -316,8 +231,9 @@ Scheduler::Batch Scheduler::Form(absl::Duration now, ModelQueue* model, Lane* la
     batch.tasks.push_back(first.split->Part(first.next_row, rows));
     if (rows < first.rows()) {
       lane->TakeRows(rows);
+      model->rows -= rows;
     } else {
-      bytes_ -= lane->Remove(0)->bytes;
+      Remove(model, lane, 0);
     }
   } else {
     rows = Gather(now, model, lane, limit, &batch);
@@ -325,7 +241,6 @@ Scheduler::Batch Scheduler::Form(absl::Duration now, ModelQueue* model, Lane* la
       batch.reason = DispatchReason::kDeadline;
     }
   }
-  model->rows -= rows;
 
   const double ns = EstimateNs(target, rows);
   lane->used_ns += ns;
@@ -353,12 +268,11 @@ int64_t Scheduler::Gather(absl::Duration now, ModelQueue* model, Lane* lane, int
         break;
       }
     }
-    const std::unique_ptr<QueuedTask> taken = lane->Remove(0);
+    const std::unique_ptr<QueuedTask> taken = Remove(model, lane, 0);
     rows += taken->rows();
     bytes += taken->bytes;
     batch->tasks.push_back(std::move(taken->own));
   }
-  bytes_ -= bytes;
   return rows;
 }
 
@@ -369,10 +283,7 @@ void Scheduler::Ended(absl::Duration now, int64_t batch) {
   const Running ended = *found;
   running_.erase(found);
   const double took_ns = ToNs(now - ended.start);
-  if (ended.known) {
-    const double ratio = std::clamp(took_ns / ended.ns, kLeastStretch, kMostStretch);
-    stretch_ += kStretchWeight * (ratio - stretch_);
-  }
+  if (ended.known) ended.target->cost->ObserveStretch(took_ns / ended.ns);
   ModelQueue* model = Find(*ended.target);
   if (model == nullptr) return;
   // What it took is what counts, not what was thought.

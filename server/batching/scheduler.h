@@ -9,14 +9,16 @@
 // - Queues are bounded in rows, bytes and estimated time. A request is refused at once when it
 //   cannot be done before its deadline, when it does not fit, and when waiting has stayed above
 //   `delay_target` for `delay_interval` and it would wait longer than that (delay-based: a burst is
-//   not refused). A request that finds a free thread and an empty queue is never refused, so that
-//   estimates which are too high get corrected; nor is one for its own length while that is a
-//   guess.
+//   not refused). One model's requests keep no other model out: where bytes are short, each may
+//   have its share of them by weight, and what others have beyond theirs is dropped. A request that
+//   finds a free thread and an empty queue is never refused, so that estimates which are too high
+//   get corrected; nor is one for its own length while that is a guess.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -40,7 +42,8 @@ struct SchedulerOptions {
   /// What may wait of one model: compute time, for each worker, and rows.
   absl::Duration max_time = absl::Seconds(2);
   int64_t max_rows = int64_t{1} << 20;
-  /// What may wait in all: bytes of inputs.
+  /// What may wait in all: bytes of inputs; twice that where requests have started in part, which
+  /// are not dropped to make room.
   int64_t max_bytes = int64_t{256} << 20;
 };
 
@@ -83,6 +86,13 @@ class Scheduler {
   int64_t queued_bytes() const { return bytes_; }
   /// Compute time of what waits, by estimate.
   absl::Duration queued_time() const;
+  /// What waits of one model, or of one of its versions.
+  struct Queue {
+    std::string model;
+    int64_t rows = 0;
+    absl::Duration time;
+  };
+  std::vector<Queue> queues() const;
 
  private:
   struct Running {
@@ -100,9 +110,15 @@ class Scheduler {
   std::optional<Dropped> Refuse(absl::Duration now, const BatchTarget& target, const Task& task);
   /// Whether some bound of the queues has no room for it.
   bool Full(const BatchTarget& target, const Task& task) const;
+  /// Bytes that a model may have waiting whatever the others have.
+  int64_t ShareOfBytes(const BatchTarget& target) const;
+  /// Drops what others have beyond their shares until all that waits fits.
+  void MakeRoomFor(const ModelQueue* model);
   /// Until a task runs that has so much of its own model's work before it.
   absl::Duration Wait(absl::Duration now, const BatchTarget& target, double ahead_ns) const;
   absl::Duration DelayTarget(const BatchTarget& target) const;
+  /// Takes a task out of its queue.
+  std::unique_ptr<QueuedTask> Remove(ModelQueue* model, Lane* lane, size_t at);
   void Drop(ModelQueue* model, Lane* lane, size_t at, DropReason reason, absl::Status status);
   bool DropIfDead(absl::Duration now, ModelQueue* model, Lane* lane, size_t at);
   /// Drops all that is dead, wherever it stands.
@@ -122,8 +138,7 @@ class Scheduler {
   std::vector<Dropped> dropped_;
   int64_t bytes_ = 0;
   int64_t next_id_ = 1;
-  double turn_ = 0;     // where the model that ran last stands in the round
-  double stretch_ = 1;  // how much longer batches take than estimated: busy processors
+  double turn_ = 0;  // where the model that ran last stands in the round
   absl::Duration swept_ = -absl::InfiniteDuration();
   bool closed_ = false;
 };

@@ -9,6 +9,7 @@
 
 #include <map>
 #include <tuple>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -78,16 +79,31 @@ class PrometheusExporter : public MetricsExporter {
                            "would have been late), split (a part of a large request), retry (a "
                            "batch that failed, task by task).")
                      .Register(registry_)),
-        refusals_(prometheus::BuildCounter()
-                      .Name("sigserve_refusals_total")
-                      .Help("Requests refused before they ran, by why: cannot_finish (before its "
-                            "deadline), overload (requests wait for too long), queue_full, waited "
-                            "(longer than the config allows), closed (the server stops).")
-                      .Register(registry_)),
+        refusals_(
+            prometheus::BuildCounter()
+                .Name("sigserve_refusals_total")
+                .Help(
+                    "Requests refused before they ran, by why: cannot_finish (before its "
+                    "deadline), overload (requests wait for too long), queue_full, pushed_out (by "
+                    "other models' requests), waited "
+                    "(longer than the config allows), closed (the server stops).")
+                .Register(registry_)),
         ready_(prometheus::BuildGauge()
                    .Name("sigserve_model_ready")
                    .Help("1 while at least one version of the model serves, else 0.")
                    .Register(registry_)),
+        in_flight_(prometheus::BuildGauge()
+                       .Name("sigserve_requests_in_flight")
+                       .Help("Requests that are not answered yet, messages of streams included.")
+                       .Register(registry_)),
+        queue_rows_(prometheus::BuildGauge()
+                        .Name("sigserve_queue_rows")
+                        .Help("Rows that wait for a compute thread.")
+                        .Register(registry_)),
+        queue_seconds_(prometheus::BuildGauge()
+                           .Name("sigserve_queue_seconds")
+                           .Help("What it takes to run them, by estimate.")
+                           .Register(registry_)),
         process_(&registry_) {
     prometheus::BuildGauge()
         .Name("sigserve_build_info")
@@ -120,12 +136,34 @@ class PrometheusExporter : public MetricsExporter {
     ready_.Add({{"model", model}}).Set(ready ? 1 : 0);
   }
 
-  std::string Serialize() const override {
+  void ShowLoad(std::function<ServerLoad()> read) override ABSL_LOCKS_EXCLUDED(load_mutex_) {
+    absl::MutexLock lock(&load_mutex_);
+    read_load_ = std::move(read);
+  }
+
+  std::string Serialize() const override ABSL_LOCKS_EXCLUDED(load_mutex_) {
     process_.Update();
+    UpdateLoad();
     return prometheus::TextSerializer().prometheus::Serializer::Serialize(registry_.Collect());
   }
 
  private:
+  void UpdateLoad() const ABSL_LOCKS_EXCLUDED(load_mutex_) {
+    absl::MutexLock lock(&load_mutex_);
+    if (!read_load_) return;
+    const ServerLoad load = read_load_();
+    in_flight_.Add({}).Set(static_cast<double>(load.requests_in_flight));
+    for (auto& [model, queue] : queues_) queue = {};
+    for (const ServerLoad::Queue& queue : load.queues) {
+      queues_[queue.model].rows += queue.rows;
+      queues_[queue.model].time += queue.time;
+    }
+    for (const auto& [model, queue] : queues_) {
+      queue_rows_.Add({{"model", model}}).Set(static_cast<double>(queue.rows));
+      queue_seconds_.Add({{"model", model}}).Set(absl::ToDoubleSeconds(queue.time));
+    }
+  }
+
   // The maps own their strings; requests look them up by views.
   using VersionKey = std::pair<absl::string_view, int64_t>;
   using CounterKey = std::tuple<absl::string_view, int64_t, absl::string_view, absl::StatusCode>;
@@ -219,7 +257,14 @@ class PrometheusExporter : public MetricsExporter {
   Family<Counter>& batches_;
   Family<Counter>& refusals_;
   Family<Gauge>& ready_;
+  Family<Gauge>& in_flight_;
+  Family<Gauge>& queue_rows_;
+  Family<Gauge>& queue_seconds_;
   mutable ProcessStats process_;
+
+  mutable absl::Mutex load_mutex_;
+  std::function<ServerLoad()> read_load_ ABSL_GUARDED_BY(load_mutex_);
+  mutable std::map<std::string, ServerLoad::Queue> queues_ ABSL_GUARDED_BY(load_mutex_);
 
   absl::Mutex mutex_;
   absl::flat_hash_map<OwnedCounterKey, Counter*, HashView<CounterKey>, EqualView<CounterKey>>

@@ -2,12 +2,29 @@
 // with their first event; names and labels are listed in the README.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "absl/time/time.h"
 #include "server/metrics/request_record.h"
 
 namespace sigserve {
+
+/// What is going on at this moment.
+struct ServerLoad {
+  /// What waits for a compute thread, of one model.
+  struct Queue {
+    std::string model;
+    int64_t rows = 0;
+    absl::Duration time;  // to run it, by estimate
+  };
+  /// Requests, messages of streams included, that are not answered yet.
+  int64_t requests_in_flight = 0;
+  std::vector<Queue> queues;  // a model's versions may be apart
+};
 
 class MetricsExporter : public RequestRecorder {
  public:
@@ -16,6 +33,10 @@ class MetricsExporter : public RequestRecorder {
 
   /// sigserve_model_ready{model}: 1 or 0.
   virtual void SetModelReady(const std::string& model, bool ready) = 0;
+  /// From now on sigserve_requests_in_flight, sigserve_queue_rows{model} and
+  /// sigserve_queue_seconds{model} show what `read` says when they are asked for. Empty: they stay
+  /// as they are, and the last `read` is over.
+  virtual void ShowLoad(std::function<ServerLoad()> read) = 0;
   /// The whole exposition, text format 0.0.4.
   virtual std::string Serialize() const = 0;
 };

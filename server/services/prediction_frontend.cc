@@ -84,6 +84,7 @@ PredictionFrontend::~PredictionFrontend() = default;
 std::unique_ptr<PredictionFrontend::Call> PredictionFrontend::TakeCall() {
   {
     absl::MutexLock lock(&mutex_);
+    ++in_flight_;
     if (!spare_.empty()) {
       std::unique_ptr<Call> call = std::move(spare_.back());
       spare_.pop_back();
@@ -96,6 +97,7 @@ std::unique_ptr<PredictionFrontend::Call> PredictionFrontend::TakeCall() {
 void PredictionFrontend::GiveBack(std::unique_ptr<Call> call) {
   call->Clear();
   absl::MutexLock lock(&mutex_);
+  --in_flight_;
   if (spare_.size() < kMaxSpareCalls) spare_.push_back(std::move(call));
 }
 

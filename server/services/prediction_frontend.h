@@ -32,6 +32,11 @@ class PredictionFrontend final : public MessageHandler {
 
   void OnMessage(InboundMessage* message) override;
   void OnDrained() override { batcher_.Drain(); }
+  /// Messages that are not answered yet. Any thread.
+  int64_t requests_in_flight() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return in_flight_;
+  }
 
  private:
   class Call;
@@ -47,8 +52,9 @@ class PredictionFrontend final : public MessageHandler {
   const Clock* const clock_;
   DrainBatcher batcher_;
   PredictionHandler handler_;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   std::vector<std::unique_ptr<Call>> spare_ ABSL_GUARDED_BY(mutex_);
+  int64_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace sigserve

@@ -1,5 +1,6 @@
 #include "server/batching/scheduler.h"
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <string>
@@ -317,6 +318,54 @@ TEST_F(SchedulerTest, QueuesAreBoundedInRowsBytesAndTime) {
     EndDropped();
     running_.clear();
   }
+}
+
+/// Four bytes a row. The other has a third of the room by its weight, and no more.
+TEST_F(SchedulerTest, OneModelsRequestsKeepNoOtherOut) {
+  Start({.workers = 1, .max_bytes = 240});
+  ms_.queue.weight = 2;
+  Offer(ms_);
+  Next();
+  for (int i = 0; i < 60; ++i) Offer(ms_);
+  EXPECT_EQ(scheduler_->queued_bytes(), 240);
+  EXPECT_TRUE(dropped_.empty());
+  std::vector<TaskProbe*> others;
+  for (int i = 0; i < 25; ++i) others.push_back(&Offer(other_));
+  EXPECT_EQ(scheduler_->queued_bytes(), 240);
+  EXPECT_EQ(std::count(dropped_.begin(), dropped_.end(), "pushed_out"), 20);
+  EXPECT_EQ(std::count(dropped_.begin(), dropped_.end(), "queue_full"), 5);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(others[static_cast<size_t>(i)]->ends, 0) << i;
+  for (int i = 20; i < 25; ++i) EXPECT_EQ(others[static_cast<size_t>(i)]->ends, 1) << i;
+  // Who came last goes first.
+  EXPECT_THAT(probes_[60].status,
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("others have less")));
+  EXPECT_EQ(probes_[40].ends, 0);
+  // A third one: the shares are now a half and two quarters.
+  BatchTarget third = DoublingTarget("third", 0, 1000);
+  for (int i = 0; i < 16; ++i) Offer(third);
+  const auto ended = [this](size_t first, size_t last) {
+    return std::count_if(probes_.begin() + static_cast<std::ptrdiff_t>(first),
+                         probes_.begin() + static_cast<std::ptrdiff_t>(last),
+                         [](const TaskProbe& probe) { return probe.ends > 0; });
+  };
+  EXPECT_EQ(ended(1, 61), 30);
+  EXPECT_EQ(ended(61, 86), 5 + 5);
+  EXPECT_EQ(ended(86, 102), 1);
+}
+
+/// Processors that are busy, or a wrong estimate, make one model's batches late, not the others'.
+TEST_F(SchedulerTest, AModelThatIsSlowerThanThoughtDelaysNoOthersEstimates) {
+  Start({.workers = 1});
+  for (int i = 0; i < 50; ++i) {
+    Offer(ms_);
+    Next();
+    End(8 * kMs);
+  }
+  Offer(other_);
+  Next();
+  EXPECT_EQ(Offer(other_, {.time_left = 3 * kMs}).ends, 0);
+  EXPECT_EQ(Offer(ms_, {.time_left = 7 * kMs}).ends, 1);
+  EXPECT_THAT(dropped_, testing::ElementsAre("cannot_finish"));
 }
 
 TEST_F(SchedulerTest, AbandonedTasksMakeRoom) {

@@ -87,6 +87,26 @@ TEST_F(ExporterTest, ShowsReadinessPerModel) {
   EXPECT_THAT(exporter_->Serialize(), HasSubstr(R"(sigserve_model_ready{model="m"} 0)"));
 }
 
+TEST_F(ExporterTest, ShowsTheLoadOfTheMoment) {
+  EXPECT_THAT(exporter_->Serialize(), Not(HasSubstr("in_flight ")));
+  ServerLoad load = {.requests_in_flight = 7,
+                     .queues = {{"m", 100, absl::Milliseconds(50)},
+                                {"other", 1, absl::Milliseconds(1)},
+                                {"m", 20, absl::Milliseconds(30)}}};
+  exporter_->ShowLoad([&load] { return load; });
+  std::string text = exporter_->Serialize();
+  EXPECT_THAT(text, HasSubstr("\nsigserve_requests_in_flight 7\n"));
+  EXPECT_THAT(text, HasSubstr("\nsigserve_queue_rows{model=\"m\"} 120\n"));
+  EXPECT_THAT(text, HasSubstr("\nsigserve_queue_seconds{model=\"m\"} 0.08\n"));
+  load = {};
+  text = exporter_->Serialize();
+  EXPECT_THAT(text, HasSubstr("\nsigserve_requests_in_flight 0\n"));
+  EXPECT_THAT(text, HasSubstr("\nsigserve_queue_rows{model=\"m\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("\nsigserve_queue_seconds{model=\"other\"} 0\n"));
+  exporter_->ShowLoad({});
+  exporter_->Serialize();  // reads no more
+}
+
 TEST_F(ExporterTest, ShowsTheBuildAndTheProcess) {
   const std::string text = exporter_->Serialize();
   EXPECT_THAT(

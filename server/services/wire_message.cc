@@ -71,10 +71,10 @@ absl::Status ParseMessage(absl::Span<const absl::string_view> pieces,
                                                      " strings and messages within it"));
     }
   }
-  bool parsed = true;
+  bool parsed = false;
   if (pieces.size() == 1) {
     parsed = message->ParseFromArray(pieces[0].data(), static_cast<int>(pieces[0].size()));
-  } else if (!pieces.empty()) {
+  } else {
     PieceStream stream(pieces);
     parsed = message->ParseFromZeroCopyStream(&stream);
   }

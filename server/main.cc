@@ -65,6 +65,8 @@ constexpr int64_t kMaxConfigBytes = int64_t{1} << 20;
 // gRPC's poller wakes a second thread for what a first one reads, so that a single call takes three
 // times as long with two, and both together bear 1.5 times as many.
 constexpr int kProcessorsPerIoThread = 4;
+// Loads wait for each other anyway.
+constexpr size_t kLoadThreads = 2;
 constexpr absl::Duration kSpin = absl::Microseconds(50);
 
 constexpr char kHelp[] =
@@ -255,6 +257,7 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
   methods.push_back(reflection.Method());
   for (const std::string& service : reflection.services()) health.Set(service, true);
   ControlThreads control;
+  ControlThreads loading(kLoadThreads);
   const CpuLimit cpus = FindCpuLimit();
   TransportOptions transport_options;
   transport_options.listener.address = options.listen.grpc_address;
@@ -294,7 +297,7 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
         auto frontend = std::make_unique<PredictionFrontend>(
             registry.get(), &statistics, &clock, options.listen.max_message_bytes, &heavy);
         frontends.push_back(frontend.get());
-        return std::make_unique<Router>(std::move(frontend), &methods, &control);
+        return std::make_unique<Router>(std::move(frontend), &methods, &control, &loading);
       });
   if (!created.ok()) {
     return Annotate(created.status(),

@@ -28,14 +28,14 @@ std::string ServiceOf(absl::string_view path) {
   return std::string(path.substr(1, path.rfind('/') - 1));
 }
 
-/// The file after what it imports.
+/// The file, then what it imports: clients take the first for the answer.
 void AddFile(const FileDescriptor* file, std::set<const FileDescriptor*>* added,
              FileDescriptorResponse* to) {
   if (!added->insert(file).second) return;
-  for (int i = 0; i < file->dependency_count(); ++i) AddFile(file->dependency(i), added, to);
   google::protobuf::FileDescriptorProto proto;
   file->CopyTo(&proto);
   proto.SerializeToString(to->add_file_descriptor_proto());
+  for (int i = 0; i < file->dependency_count(); ++i) AddFile(file->dependency(i), added, to);
 }
 
 absl::Status AnswerWithFile(const FileDescriptor* file, absl::string_view what,

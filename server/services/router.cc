@@ -23,7 +23,16 @@ absl::Status Run(const ServiceMethod& method, InboundMessage* message, std::stri
   }
 }
 
+/// Read within microseconds.
+bool IsSmall(const InboundMessage& message) {
+  constexpr size_t kSmall = 4096;
+  size_t bytes = 0;
+  for (const absl::string_view piece : message.request()) bytes += piece.size();
+  return bytes <= kSmall;
+}
+
 void Answer(const ServiceMethod& method, InboundMessage* message) {
+  if (message->cancelled()) return message->Reply(absl::CancelledError("the caller went away"));
   std::string reply;
   const absl::Status status = Run(method, message, &reply);
   if (!status.ok()) {
@@ -43,18 +52,21 @@ std::vector<TransportMethod> Router::Methods(const std::vector<ServiceMethod>& o
 }
 
 Router::Router(std::unique_ptr<PredictionFrontend> predictions,
-               const std::vector<ServiceMethod>* others, ControlThreads* threads)
+               const std::vector<ServiceMethod>* others, ControlThreads* threads,
+               ControlThreads* load_threads)
     : prediction_methods_(static_cast<int>(PredictionFrontend::Methods().size())),
       predictions_(std::move(predictions)),
       others_(others),
-      threads_(threads) {}
+      threads_(threads),
+      load_threads_(load_threads) {}
 
 void Router::OnMessage(InboundMessage* message) {
   const int other = message->method() - prediction_methods_;
   if (other < 0) return predictions_->OnMessage(message);
   const ServiceMethod& method = (*others_)[static_cast<size_t>(other)];
-  if (method.runs_on == RunsOn::kIoThread) return Answer(method, message);
-  threads_->Run([&method, message] { Answer(method, message); });
+  if (method.runs_on == RunsOn::kIoThread && IsSmall(*message)) return Answer(method, message);
+  ControlThreads* const threads = method.runs_on == RunsOn::kLoadThread ? load_threads_ : threads_;
+  threads->Run([&method, message] { Answer(method, message); });
 }
 
 }  // namespace sigserve

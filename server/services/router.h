@@ -18,7 +18,7 @@ class Router final : public MessageHandler {
 
   /// The pointers must outlive it and every message.
   Router(std::unique_ptr<PredictionFrontend> predictions, const std::vector<ServiceMethod>* others,
-         ControlThreads* threads);
+         ControlThreads* threads, ControlThreads* load_threads);
 
   void OnMessage(InboundMessage* message) override;
   void OnDrained() override { predictions_->OnDrained(); }
@@ -28,6 +28,7 @@ class Router final : public MessageHandler {
   const std::unique_ptr<PredictionFrontend> predictions_;
   const std::vector<ServiceMethod>* const others_;
   ControlThreads* const threads_;
+  ControlThreads* const load_threads_;
 };
 
 }  // namespace sigserve

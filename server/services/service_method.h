@@ -14,7 +14,8 @@
 
 namespace sigserve {
 
-enum class RunsOn { kIoThread, kControlThread };
+/// Loads have threads of their own: they wait for each other, and nobody else is to wait for them.
+enum class RunsOn { kIoThread, kControlThread, kLoadThread };
 
 struct ServiceMethod {
   TransportMethod transport;

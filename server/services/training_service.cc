@@ -56,6 +56,7 @@ class TrainReactor final : public StreamReactor,
     } else if (status.ok()) {
       stream_->WriteAndFinish(response.SerializeAsString());
     } else {
+      Discard();
       Finish(status);
     }
     Leave();
@@ -118,6 +119,14 @@ class TrainReactor final : public StreamReactor,
     return absl::OkStatus();
   }
 
+  /// Here, not with the stream's last reference: that may be an I/O thread's.
+  void Discard() {
+    rows_.reset();
+    request_ = JobRequest();
+    message_.Clear();
+    share_ = DataBudget::Share();
+  }
+
   /// The stream must not be finished while it is being asked to read: the last one inside does it.
   void Leave() ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::Status end;
@@ -127,8 +136,7 @@ class TrainReactor final : public StreamReactor,
       finished_ = true;
       end = end_;
     }
-    rows_.reset();
-    share_ = DataBudget::Share();
+    Discard();
     Finish(end);
   }
 

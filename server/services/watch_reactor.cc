@@ -1,10 +1,17 @@
 #include "server/services/watch_reactor.h"
 
 #include <new>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "server/codec/status.h"
 
 namespace sigserve {
+namespace {
+
+constexpr size_t kMaxRequestBytes = 4096;
+
+}  // namespace
 
 void WatchReactor::OnStart(ServerStream* stream) {
   stream_ = stream;
@@ -25,6 +32,12 @@ void WatchReactor::OnReadDone(bool ok) {
 }
 
 absl::Status WatchReactor::TryOpen() {
+  size_t bytes = 0;
+  for (const absl::string_view piece : stream_->message()) bytes += piece.size();
+  if (bytes > kMaxRequestBytes) {  // it is kept as long as the watch
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the request has ", bytes, " bytes; expected a name of at most ", kMaxRequestBytes));
+  }
   try {
     return Open(stream_->message());
   } catch (const std::bad_alloc&) {
@@ -50,26 +63,36 @@ void WatchReactor::OnCancel() {
 }
 
 void WatchReactor::Proceed() {
+  std::string message;
+  absl::Status end;
+  // Called without the lock: the stream's end may come from within.
+  switch (NextStep(&message, &end)) {
+    case Step::kWait:
+      return;
+    case Step::kWrite:
+      return stream_->Write(message);
+    case Step::kFinish:
+      return stream_->Finish(end);
+  }
+}
+
+WatchReactor::Step WatchReactor::NextStep(std::string* message, absl::Status* end) {
   absl::MutexLock lock(&mutex_);
-  if (!open_ || writing_ || finished_) return;
-  if (cancelled_) {
-    finished_ = true;
-    stream_->Finish(absl::CancelledError("the watcher went away"));
-    return;
-  }
+  if (!open_ || writing_ || finished_) return Step::kWait;
+  News news;
   try {
-    const News news = Next();
-    if (news.message.has_value()) {
-      writing_ = true;
-      stream_->Write(*news.message);
-    } else if (news.ended) {
-      finished_ = true;
-      stream_->Finish(absl::OkStatus());
-    }
+    if (!cancelled_) news = Next();
   } catch (const std::bad_alloc&) {
-    finished_ = true;
-    stream_->Finish(absl::ResourceExhaustedError("no memory left for the watcher"));
+    *end = absl::ResourceExhaustedError("no memory left for the watcher");
   }
+  if (cancelled_) *end = absl::CancelledError("the watcher went away");
+  if (news.message.has_value()) {
+    writing_ = true;
+    *message = *std::move(news.message);
+    return Step::kWrite;
+  }
+  finished_ = news.ended || !end->ok();
+  return finished_ ? Step::kFinish : Step::kWait;
 }
 
 }  // namespace sigserve

@@ -28,13 +28,18 @@ class WatchReactor : public StreamReactor, public std::enable_shared_from_this<W
     std::optional<std::string> message;
     bool ended = false;  // no message, and none will come
   };
-  /// Takes the request; an error ends the stream. From here on Proceed() may be called.
+  /// Takes the request, which has at most 4 KiB; an error ends the stream. From here on Proceed()
+  /// may be called.
   virtual absl::Status Open(absl::Span<const absl::string_view> request) = 0;
   /// The next message, if there is one. One call at a time.
   virtual News Next() = 0;
 
  private:
+  enum class Step { kWait, kWrite, kFinish };
+
   absl::Status TryOpen();
+  /// Writing and finishing are given out to one caller, until OnWriteDone() or for good.
+  Step NextStep(std::string* message, absl::Status* end) ABSL_LOCKS_EXCLUDED(mutex_);
 
   ServerStream* stream_ = nullptr;
   absl::Mutex mutex_;

@@ -14,8 +14,8 @@ using Inflate = int (*)(z_streamp, int);
 
 }  // namespace
 
-// gRPC offers no hook, but calls zlib through the dynamic linker, which finds this one first. (If
-// gRPC is linked statically, --wrap=inflate does the same; the test HostileTest.GzipBomb tells.)
+// gRPC offers no hook, but calls zlib by name: as an archive it is linked with this one, as a
+// shared library it finds this one first. The test HostileTest.GzipBomb tells.
 extern "C" int inflate(z_streamp stream, int flush) {
   static const auto zlib_inflate = reinterpret_cast<Inflate>(dlsym(RTLD_NEXT, "inflate"));
   if (stream->total_out > limit.load(std::memory_order_relaxed)) {

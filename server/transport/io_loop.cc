@@ -44,9 +44,9 @@ void MessageBytes::Take(grpc::ByteBuffer* buffer) {
   slices_.resize(1);
   if (!buffer->TrySingleSlice(slices_.data()).ok()) {
     slices_.clear();
-    // Fails only on a message that gRPC could not decompress: no bytes then, which no decoder
-    // accepts as a request.
-    if (!buffer->Dump(&slices_).ok()) slices_.clear();
+    // Fails only on a message that gRPC could not decompress, if ever: bytes then that are no
+    // message of Protobuf's.
+    if (!buffer->Dump(&slices_).ok()) slices_.assign(1, grpc::Slice("\xFF"));
   }
   buffer->Clear();
   views_.clear();
@@ -117,7 +117,7 @@ void IoLoop::StreamIsOver(StreamCall* stream) {
 
 bool IoLoop::WaitForEvent(void** tag, bool* ok) {
   if (options_.spin <= absl::ZeroDuration()) return queue_->Next(tag, ok);
-  const absl::Time begin = absl::Now();
+  const absl::Duration begin = clock_.Monotonic();
   if (spin_.Spins(begin)) {
     const grpc::CompletionQueue::NextStatus status = Spin(tag, ok);
     if (status != grpc::CompletionQueue::TIMEOUT) {
@@ -125,16 +125,16 @@ bool IoLoop::WaitForEvent(void** tag, bool* ok) {
     }
   }
   const bool got = queue_->Next(tag, ok);
-  spin_.Slept(absl::Now() - begin);
+  spin_.Slept(clock_.Monotonic() - begin);
   return got;
 }
 
 grpc::CompletionQueue::NextStatus IoLoop::Spin(void** tag, bool* ok) {
-  const absl::Time end = absl::Now() + options_.spin;
+  const absl::Duration end = clock_.Monotonic() + options_.spin;
   for (;;) {
     const auto status = queue_->AsyncNext(tag, ok, Immediately());
     if (status != grpc::CompletionQueue::TIMEOUT) return status;
-    const absl::Time now = absl::Now();
+    const absl::Duration now = clock_.Monotonic();
     if (now < end) continue;
     spin_.SpunInVain(ThreadPreemptions(), now);
     return status;

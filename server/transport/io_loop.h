@@ -14,6 +14,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
+#include "model/base/clock.h"
 #include "server/transport/connections.h"
 #include "server/transport/message.h"
 #include "server/transport/raw_service.h"
@@ -127,6 +128,7 @@ class IoLoop {
   mutable absl::Mutex streams_mutex_;
   absl::flat_hash_set<StreamCall*> streams_ ABSL_GUARDED_BY(streams_mutex_);
   StreamEnd stream_end_ ABSL_GUARDED_BY(streams_mutex_) = StreamEnd::kNone;
+  const RealClock clock_;
   SpinPolicy spin_;
   std::thread thread_;
   std::thread::id thread_id_;

@@ -44,6 +44,7 @@ void ReactorCall::OnArrived(bool ok) {
 }
 
 void ReactorCall::Read() {
+  const Hold hold(this);
   Ref();
   stream_.Read(&incoming_, static_cast<CompletionTag*>(&read_tag_));
 }
@@ -73,6 +74,7 @@ void ReactorCall::OnProbed(bool ok) {
 }
 
 void ReactorCall::Write(const std::string& message) {
+  const Hold hold(this);
   Ref();
   absl::MutexLock lock(&mutex_);
   headers_sent_ = true;
@@ -85,6 +87,7 @@ void ReactorCall::OnWritten(bool ok) {
 }
 
 void ReactorCall::Finish(const absl::Status& status) {
+  const Hold hold(this);
   Ref();
   absl::MutexLock lock(&mutex_);
   headers_sent_ = true;
@@ -92,6 +95,7 @@ void ReactorCall::Finish(const absl::Status& status) {
 }
 
 void ReactorCall::WriteAndFinish(const std::string& message) {
+  const Hold hold(this);
   Ref();
   absl::MutexLock lock(&mutex_);
   headers_sent_ = true;

@@ -50,6 +50,18 @@ class ReactorCall final : public ServerStream {
   bool Probe() ABSL_LOCKS_EXCLUDED(mutex_);
   /// Tells the reactor, on the executor.
   void Tell(std::function<void(StreamReactor*)> event);
+  /// A reference while it lives: once an operation has begun, the I/O thread may be done with the
+  /// call before whoever began it.
+  class Hold {
+   public:
+    explicit Hold(ReactorCall* call) : call_(call) { call_->Ref(); }
+    ~Hold() { call_->Unref(); }
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+
+   private:
+    ReactorCall* const call_;
+  };
   void Ref() { references_.fetch_add(1, std::memory_order_relaxed); }
   /// The last one deletes the call.
   void Unref();
@@ -66,8 +78,8 @@ class ReactorCall final : public ServerStream {
   // gRPC wants no two writing operations at once.
   absl::Mutex mutex_;
   bool headers_sent_ ABSL_GUARDED_BY(mutex_) = false;
-  // One for each tag that the queue still owes us and each event on the executor. The first:
-  // over_tag_.
+  // One for each tag that the queue still owes us, each event on the executor and each Hold. The
+  // first: over_tag_.
   std::atomic<int> references_{1};
 };
 

@@ -1,7 +1,7 @@
 // When an I/O thread polls for a while before it sleeps: sleeping and waking up costs a call more
 // than all the rest (on loopback 20 of 35 us). It does so only while calls keep coming, and not
 // where the processor is wanted: once the kernel takes it away from a thread that spins, that one
-// sleeps at once for a while. One thread's own.
+// sleeps at once for a while. Times are Clock::Monotonic's. One thread's own.
 #pragma once
 
 #include <cstdint>
@@ -15,17 +15,17 @@ class SpinPolicy {
   /// How long a spin lasts.
   explicit SpinPolicy(absl::Duration spin) : spin_(spin) {}
 
-  bool Spins(absl::Time now) const { return coming_ && now >= pause_until_; }
+  bool Spins(absl::Duration now) const { return coming_ && now >= pause_until_; }
   /// An event came after this time of waiting, spun and slept.
   void Slept(absl::Duration waited) { coming_ = waited < 2 * spin_; }
   /// A spin ended without an event. `preemptions`: of this thread, so far.
-  void SpunInVain(int64_t preemptions, absl::Time now);
+  void SpunInVain(int64_t preemptions, absl::Duration now);
 
  private:
   const absl::Duration spin_;
   bool coming_ = false;
   int64_t preemptions_ = 0;
-  absl::Time pause_until_ = absl::InfinitePast();
+  absl::Duration pause_until_ = -absl::InfiniteDuration();
 };
 
 /// How often the kernel has taken the processor from the calling thread.

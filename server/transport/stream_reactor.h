@@ -3,7 +3,8 @@
 // Part of message.h's seam: none of gRPC's types.
 //
 // Events come on the executor's threads (TransportOptions), never on an I/O thread: a handler may
-// take its time. Different events of a stream may come at once; OnDone() comes last, alone.
+// take its time. Different events of a stream may come at once; OnDone() comes last, alone, and on
+// any thread, even within Finish(): it is to be quick.
 #pragma once
 
 #include <functional>
@@ -39,7 +40,7 @@ class ServerStream {
 class StreamReactor {
  public:
   virtual ~StreamReactor() = default;
-  /// The stream has come; before any other event.
+  /// The stream has come. Before any other event but OnCancel(), which may meet it.
   virtual void OnStart(ServerStream* stream) = 0;
   /// False: there is no message, and none will come. cancelled() says then whether the client has
   /// sent all it had.

@@ -120,6 +120,12 @@ TEST_F(WatchTest, GarbageIsRefused) {
               testing::Optional(StatusIs(absl::StatusCode::kInvalidArgument, testing::_)));
 }
 
+TEST_F(WatchTest, ALongRequestIsNotKept) {
+  Watch(std::string(5000, 'x'));
+  EXPECT_THAT(stream_.finished, testing::Optional(StatusIs(absl::StatusCode::kInvalidArgument,
+                                                           testing::HasSubstr("at most 4096"))));
+}
+
 TEST_F(WatchTest, NoRequestIsNoWatch) {
   reactor_ = health_.Methods().back().transport.reactor();
   reactor_->OnStart(&stream_);

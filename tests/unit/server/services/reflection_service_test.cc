@@ -58,10 +58,10 @@ TEST_F(ReflectionServiceTest, SymbolsAndFilesComeWithWhatTheyImport) {
   ServerReflectionRequest request;
   request.set_file_containing_symbol("sigserve.v1.PredictionService");
   EXPECT_THAT(Files(Answer(request)),
-              ElementsAre("sigserve/v1/tensor.proto", "sigserve/v1/prediction.proto"));
+              ElementsAre("sigserve/v1/prediction.proto", "sigserve/v1/tensor.proto"));
   request.set_file_containing_symbol("sigserve.v1.PredictRequest.model");
   EXPECT_THAT(Files(Answer(request)),
-              ElementsAre("sigserve/v1/tensor.proto", "sigserve/v1/prediction.proto"));
+              ElementsAre("sigserve/v1/prediction.proto", "sigserve/v1/tensor.proto"));
   request.set_file_by_filename("sigserve/v1/tensor.proto");
   EXPECT_THAT(Files(Answer(request)), ElementsAre("sigserve/v1/tensor.proto"));
 }

@@ -36,8 +36,9 @@ class RouterTest : public testing::Test {
     const std::vector<ServiceMethod> methods{std::move(method)};
     FakeMessage message(static_cast<int>(PredictionFrontend::Methods().size()), bytes);
     ControlThreads threads;
+    ControlThreads loads(1);
     Router router(std::make_unique<PredictionFrontend>(nullptr, &recorder_, &clock_, 1 << 20),
-                  &methods, &threads);
+                  &methods, &threads, &loads);
     router.OnMessage(&message);
     router.OnDrained();
     return message;
@@ -55,7 +56,7 @@ class RouterTest : public testing::Test {
 using Bytes = absl::Span<const absl::string_view>;
 
 TEST_F(RouterTest, RunsMethodsWhereTheyBelong) {
-  for (const RunsOn runs_on : {RunsOn::kIoThread, RunsOn::kControlThread}) {
+  for (const RunsOn runs_on : {RunsOn::kIoThread, RunsOn::kControlThread, RunsOn::kLoadThread}) {
     std::thread::id ran_on;
     const auto answer = [&](Bytes bytes, std::string* reply) {
       ran_on = std::this_thread::get_id();
@@ -69,6 +70,20 @@ TEST_F(RouterTest, RunsMethodsWhereTheyBelong) {
     EXPECT_EQ(message.reply, "<hello>");
     EXPECT_EQ(ran_on == std::this_thread::get_id(), runs_on == RunsOn::kIoThread);
   }
+}
+
+TEST_F(RouterTest, LargeRequestsLeaveTheIoThread) {
+  std::thread::id ran_on;
+  const auto answer = [&](Bytes, std::string*) {
+    ran_on = std::this_thread::get_id();
+    return absl::OkStatus();
+  };
+  const ServiceMethod method{
+      .transport = {.path = "/s/m"}, .answer = answer, .runs_on = RunsOn::kIoThread};
+  EXPECT_OK(*Send(method, std::string(4096, 'x')).status);
+  EXPECT_EQ(ran_on, std::this_thread::get_id());
+  EXPECT_OK(*Send(method, std::string(4097, 'x')).status);
+  EXPECT_NE(ran_on, std::this_thread::get_id());
 }
 
 TEST_F(RouterTest, ErrorsAreAnswersAndSoAreExceptions) {

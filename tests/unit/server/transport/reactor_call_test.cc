@@ -99,6 +99,24 @@ class Reactor final : public StreamReactor {
   bool stopped_ = false;
 };
 
+/// Lets another thread end the stream once its message has come, with no event under way.
+class EndedFromOutside final : public StreamReactor {
+ public:
+  using End = std::function<void(ServerStream*)>;
+  explicit EndedFromOutside(End end) : end_(std::move(end)) {}
+  void OnStart(ServerStream* stream) override {
+    stream_ = stream;
+    stream_->Read();
+  }
+  void OnReadDone(bool ok) override {
+    if (ok) end_(stream_);
+  }
+
+ private:
+  const End end_;
+  ServerStream* stream_ = nullptr;
+};
+
 class NoHandler final : public MessageHandler {
  public:
   void OnMessage(InboundMessage* message) override { message->Reply(absl::OkStatus()); }
@@ -115,7 +133,13 @@ class ReactorCallTest : public testing::Test {
     ASSERT_OK_AND_ASSIGN(
         transport_,
         GrpcTransport::Create(options,
-                              {{.path = "/test/Reactor",
+                              {{.path = "/test/Outside",
+                                .reactor =
+                                    [this] {
+                                      return std::make_shared<EndedFromOutside>(
+                                          [this](ServerStream* stream) { EndLater(stream); });
+                                    }},
+                               {.path = "/test/Reactor",
                                 .reactor = [this] { return std::make_shared<Reactor>(&log_); }}},
                               [](int) { return std::make_unique<NoHandler>(); }));
     grpc::ServerBuilder builder;
@@ -136,6 +160,10 @@ class ReactorCallTest : public testing::Test {
     server_.reset();
   }
 
+  /// Ends it on a thread of its own.
+  void EndLater(ServerStream* stream) {
+    std::thread([stream] { stream->Finish(absl::UnavailableError("later")); }).detach();
+  }
   bool Next() {
     void* tag = nullptr;
     bool ok = false;
@@ -204,6 +232,27 @@ TEST_F(ReactorCallTest, WritesUntilTheClientGoes) {
   context_.TryCancel();
   EXPECT_EQ(Finish().error_code(), grpc::StatusCode::CANCELLED);
   EXPECT_EQ(log_.Whole(), "watch done");
+}
+
+// AddressSanitizer sees what outlives its call.
+TEST_F(ReactorCallTest, EndedByAnotherThread) {
+  grpc::GenericStub stub(
+      grpc::CreateChannel(transport_->bound_address(), grpc::InsecureChannelCredentials()));
+  for (int i = 0; i < 500; ++i) {
+    grpc::ClientContext context;
+    const auto stream = stub.PrepareCall(&context, "/test/Outside", &queue_);
+    stream->StartCall(nullptr);
+    ASSERT_TRUE(Next());
+    const grpc::Slice slice("end");
+    stream->Write(grpc::ByteBuffer(&slice, 1), nullptr);
+    Next();
+    grpc::Status status;
+    stream->Finish(&status, nullptr);
+    Next();
+    ASSERT_EQ(status.error_message(), "later");
+  }
+  context_.TryCancel();
+  Finish();
 }
 
 TEST_F(ReactorCallTest, EndsWithTheServer) {

@@ -8,7 +8,7 @@ namespace {
 constexpr absl::Duration kSpin = absl::Microseconds(50);
 
 TEST(SpinPolicyTest, SpinsOnlyWhileCallsKeepComing) {
-  const absl::Time now = absl::UnixEpoch();
+  const absl::Duration now = absl::Seconds(7);
   SpinPolicy policy(kSpin);
   EXPECT_FALSE(policy.Spins(now));
   policy.Slept(absl::Microseconds(60));
@@ -18,7 +18,7 @@ TEST(SpinPolicyTest, SpinsOnlyWhileCallsKeepComing) {
 }
 
 TEST(SpinPolicyTest, PausesWhereTheProcessorIsWanted) {
-  absl::Time now = absl::UnixEpoch();
+  absl::Duration now = absl::Seconds(7);
   SpinPolicy policy(kSpin);
   policy.Slept(absl::Microseconds(60));
   policy.SpunInVain(0, now);

@@ -1,10 +1,9 @@
 // sigserve: builds the parts, joins them, and stops them in order. The only file that reads flags.
 #include <google/protobuf/stubs/logging.h>
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
-#include <grpcpp/health_check_service_interface.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -37,9 +36,12 @@
 #include "server/metrics/http_endpoint.h"
 #include "server/registry/model_registry.h"
 #include "server/services/calls_in_progress.h"
+#include "server/services/control_threads.h"
+#include "server/services/health_service.h"
 #include "server/services/inference_service.h"
 #include "server/services/model_service.h"
-#include "server/services/prediction_frontend.h"
+#include "server/services/reflection_service.h"
+#include "server/services/router.h"
 #include "server/services/statistics.h"
 #include "server/services/training_service.h"
 #include "server/training/job_runner.h"
@@ -60,6 +62,10 @@ namespace {
 
 constexpr char kVersion[] = SIGSERVE_VERSION;
 constexpr int64_t kMaxConfigBytes = int64_t{1} << 20;
+// gRPC's poller wakes a second thread for what a first one reads, so that a single call takes three
+// times as long with two, and both together bear 1.5 times as many.
+constexpr int kProcessorsPerIoThread = 4;
+constexpr absl::Duration kSpin = absl::Microseconds(50);
 
 constexpr char kHelp[] =
     R"(sigserve serves trained classifiers over gRPC.
@@ -138,41 +144,6 @@ class StopSignals {
   sigset_t set_;
 };
 
-// Where the readiness of each model is shown: metrics at once, gRPC's health service once it
-// exists.
-class ReadinessBoard {
- public:
-  explicit ReadinessBoard(MetricsExporter* metrics) : metrics_(metrics) {}
-
-  void Set(const std::string& model, bool ready) ABSL_LOCKS_EXCLUDED(mutex_) {
-    metrics_->SetModelReady(model, ready);
-    absl::MutexLock lock(&mutex_);
-    models_[model] = ready;
-    if (health_ != nullptr) health_->SetServingStatus(model, ready);
-  }
-  void Attach(grpc::HealthCheckServiceInterface* health) ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    health_ = health;
-    for (const auto& [model, ready] : models_) health_->SetServingStatus(model, ready);
-    for (const char* service : {"sigserve.v1.PredictionService", "sigserve.v1.ModelService",
-                                "sigserve.v1.TrainingService", "inference.GRPCInferenceService"}) {
-      health_->SetServingStatus(service, true);
-    }
-  }
-  /// Everything is NOT_SERVING from here on.
-  void Drain() ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    if (health_ != nullptr) health_->Shutdown();
-    health_ = nullptr;
-  }
-
- private:
-  MetricsExporter* const metrics_;
-  absl::Mutex mutex_;
-  grpc::HealthCheckServiceInterface* health_ ABSL_GUARDED_BY(mutex_) = nullptr;
-  std::map<std::string, bool> models_ ABSL_GUARDED_BY(mutex_);
-};
-
 // Looks for new versions now and then, on a thread of its own.
 class RepositoryPoll {
  public:
@@ -225,7 +196,7 @@ std::string CountModels(const ModelRegistry& registry) {
 absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals* signals) {
   RealClock clock;
   const std::unique_ptr<MetricsExporter> metrics = MetricsExporter::Create(kVersion);
-  ReadinessBoard board(metrics.get());
+  HealthService health;
   std::atomic<bool> ready = false;
   std::atomic<bool> draining = false;
 
@@ -246,8 +217,10 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
 
   Repository repository(files, options.repository);
   const std::unique_ptr<ModelRegistry> registry = ModelRegistry::Create(
-      &repository, files, &clock,
-      [&board](const std::string& model, bool is_ready) { board.Set(model, is_ready); });
+      &repository, files, &clock, [&](const std::string& model, bool is_ready) {
+        metrics->SetModelReady(model, is_ready);
+        health.Set(model, is_ready);
+      });
   signals->Unblock();
   SIGSERVE_RETURN_IF_ERROR(Annotate(registry->ReloadAll(), "repository"));
   signals->Block();
@@ -263,18 +236,25 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
 
   StatisticsRecorder statistics(metrics.get(), &clock);
   CallsInProgress loads;
-  ModelServiceImpl model_service(registry.get(), &loads);
-  InferenceServiceImpl inference_service(registry.get(), &statistics, &loads,
-                                         {.name = options.server_name,
-                                          .version = kVersion,
-                                          .ready = [&] { return ready && !draining; }});
-  TrainingServiceImpl training_service(
+  ModelService model_service(registry.get(), &loads);
+  InferenceService inference_service(registry.get(), &statistics, &loads,
+                                     {.name = options.server_name,
+                                      .version = kVersion,
+                                      .ready = [&] { return ready && !draining; }});
+  TrainingService training_service(
       runner.ok() ? absl::StatusOr<JobRunner*>(runner->get()) : runner.status(), &clock,
       options.training.upload_stall);
 
   LimitDecompression(options.listen.max_message_bytes);
-  grpc::EnableDefaultHealthCheckService(true);
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  std::vector<ServiceMethod> methods = health.Methods();
+  for (const auto& more :
+       {model_service.Methods(), inference_service.Methods(), training_service.Methods()}) {
+    methods.insert(methods.end(), more.begin(), more.end());
+  }
+  ReflectionService reflection(Router::Methods(methods));
+  methods.push_back(reflection.Method());
+  for (const std::string& service : reflection.services()) health.Set(service, true);
+  ControlThreads control;
   const CpuLimit cpus = FindCpuLimit();
   TransportOptions transport_options;
   transport_options.listener.address = options.listen.grpc_address;
@@ -284,7 +264,16 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
   transport_options.max_calls_per_connection = static_cast<int>(connections.max_calls);
   transport_options.max_connection_age = connections.max_age;
   transport_options.age_grace = options.listen.drain;
-  transport_options.io_threads = cpus.threads();
+  transport_options.io_threads = options.listen.io_threads > 0
+                                     ? static_cast<int>(options.listen.io_threads)
+                                     : std::max(1, cpus.threads() / kProcessorsPerIoThread);
+  // Several would spin for the same events, and a spin must not use up a quota.
+  if (options.listen.spin && transport_options.io_threads == 1 && cpus.quota.value_or(1) >= 1) {
+    transport_options.loop.spin = kSpin;
+  }
+  transport_options.executor = [&control](std::function<void()> work) {
+    control.Run(std::move(work));
+  };
   SchedulerOptions heavy_options;
   heavy_options.workers =
       options.compute_threads > 0 ? static_cast<int>(options.compute_threads) : cpus.threads();
@@ -301,11 +290,11 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
       });
   std::vector<const PredictionFrontend*> frontends;
   absl::StatusOr<std::unique_ptr<GrpcTransport>> created =
-      GrpcTransport::Create(transport_options, PredictionFrontend::Methods(), [&](int) {
+      GrpcTransport::Create(transport_options, Router::Methods(methods), [&](int) {
         auto frontend = std::make_unique<PredictionFrontend>(
             registry.get(), &statistics, &clock, options.listen.max_message_bytes, &heavy);
         frontends.push_back(frontend.get());
-        return frontend;
+        return std::make_unique<Router>(std::move(frontend), &methods, &control);
       });
   if (!created.ok()) {
     return Annotate(created.status(),
@@ -316,9 +305,6 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
   transport->AddTo(&builder, grpc::InsecureServerCredentials());
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.listen.max_message_bytes));
   builder.SetMaxSendMessageSize(-1);  // answers are checked before they are built
-  builder.RegisterService(&model_service);
-  builder.RegisterService(&inference_service);
-  builder.RegisterService(&training_service);
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr) return absl::InternalError("gRPC does not start; its log says why");
   transport->Start();
@@ -332,7 +318,6 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
     }
     return load;
   });
-  board.Attach(server->GetHealthCheckService());
   ready = true;
   std::printf("sigserve %s: gRPC on %s, HTTP on %s, repository %s (%s)\n", kVersion,
               transport->bound_address().c_str(),
@@ -349,7 +334,7 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
                  absl::FormatDuration(options.listen.drain));
     // Before the poll ends, which may be in the middle of loading a model.
     draining = true;
-    board.Drain();
+    health.Shutdown();
   }
   // No longer than the drain: a job that is left behind is FAILED at the next start.
   std::atomic<bool> training = true;
@@ -384,6 +369,8 @@ int Main(int argc, char** argv) {
   }
   // Protobuf complains on standard error of what clients send; they get an answer that says so.
   google::protobuf::SetLogHandler(nullptr);
+  // On in Debian's build of Abseil, which is for looking for bugs: 5 % of a call.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   StopSignals signals;
   PosixFileSystem files;
   const absl::StatusOr<ServerOptions> options = ReadOptions(&files);

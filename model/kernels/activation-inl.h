@@ -12,6 +12,14 @@
 
 #include "hwy/highway.h"
 
+#ifndef SIGSERVE_UNROLL
+#if defined(__clang__)
+#define SIGSERVE_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define SIGSERVE_UNROLL _Pragma("GCC unroll 32")
+#endif
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace sigserve::kernels {
 namespace HWY_NAMESPACE {
@@ -154,18 +162,56 @@ struct SigmoidOf {
   template <class D, class V>
   HWY_INLINE V operator()(D d, V x) const {
     const V y = SigmoidNearZero(d, x);
-    const auto near = hn::Le(hn::Abs(x), hn::Set(d, 80.0F));
+    const auto near = IsNear(d, x);
     if (HWY_LIKELY(hn::AllTrue(d, near))) return y;
     // Lane by lane, so that no element depends on its neighbours.
     return hn::IfThenElse(near, y, SigmoidAnywhere(d, x));
   }
+  template <class D, class V>
+  static HWY_INLINE auto IsNear(D d, V x) {
+    return hn::Le(hn::Abs(x), hn::Set(d, 80.0F));
+  }
 };
+
+// Vectors that are computed side by side. Each alone is a long chain of instructions that wait for
+// each other. AVX-512 has twice the registers.
+constexpr size_t kTogether = HWY_MAX_BYTES >= 64 ? 8 : 4;
+
+template <class D, class F>
+HWY_INLINE void RunTogether(D d, const float* x, float* out, F f) {
+  hn::Vec<D> y[kTogether];
+  SIGSERVE_UNROLL
+  for (size_t i = 0; i < kTogether; ++i) y[i] = f(d, hn::LoadU(d, x + i * hn::Lanes(d)));
+  SIGSERVE_UNROLL
+  for (size_t i = 0; i < kTogether; ++i) hn::StoreU(y[i], d, out + i * hn::Lanes(d));
+}
+
+// With one branch instead of one per vector.
+template <class D>
+HWY_INLINE void RunTogether(D d, const float* x, float* out, SigmoidOf f) {
+  hn::Vec<D> in[kTogether];
+  hn::Vec<D> y[kTogether];
+  SIGSERVE_UNROLL
+  for (size_t i = 0; i < kTogether; ++i) in[i] = hn::LoadU(d, x + i * hn::Lanes(d));
+  auto near = SigmoidOf::IsNear(d, in[0]);
+  SIGSERVE_UNROLL
+  for (size_t i = 1; i < kTogether; ++i) near = hn::And(near, SigmoidOf::IsNear(d, in[i]));
+  SIGSERVE_UNROLL
+  for (size_t i = 0; i < kTogether; ++i) y[i] = SigmoidNearZero(d, in[i]);
+  if (HWY_UNLIKELY(!hn::AllTrue(d, near))) {
+    SIGSERVE_UNROLL
+    for (size_t i = 0; i < kTogether; ++i) y[i] = f(d, in[i]);
+  }
+  SIGSERVE_UNROLL
+  for (size_t i = 0; i < kTogether; ++i) hn::StoreU(y[i], d, out + i * hn::Lanes(d));
+}
 
 template <class F>
 HWY_INLINE void Run(const float* x, float* out, size_t n, F f) {
   const hn::ScalableTag<float> d;
   const size_t lanes = hn::Lanes(d);
   size_t i = 0;
+  for (; i + kTogether * lanes <= n; i += kTogether * lanes) RunTogether(d, x + i, out + i, f);
   for (; i + lanes <= n; i += lanes) {
     hn::StoreU(f(d, hn::LoadU(d, x + i)), d, out + i);
   }

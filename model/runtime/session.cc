@@ -49,6 +49,13 @@ struct InputUse {
   int input = 0;
 };
 
+// A result that is an input unchanged.
+struct InputResult {
+  size_t output = 0;
+  bool logits = false;  // of that output, else the output itself
+  size_t input = 0;
+};
+
 // Everything that running one set of input shapes needs. Its pointers go into one arena.
 struct BoundShapes {
   struct BoundStep {
@@ -62,7 +69,6 @@ struct BoundShapes {
   std::vector<TensorView> in_views;
   std::vector<MutableTensorView> out_views;
   std::vector<BoundStep> steps;  // without those that have nothing to do
-  std::vector<int64_t> copies;   // by input: offset of its copy in the arena, or -1
   std::vector<TensorView> outputs;
   std::vector<TensorView> logits;
 };
@@ -90,6 +96,7 @@ struct Session::Impl {
   std::shared_ptr<const Executable> executable;
   const Program& program;
   std::vector<InputUse> input_uses;
+  std::vector<InputResult> input_results;
 
   std::vector<BoundShapes> slots;
   BoundShapes* current = nullptr;  // of the last Run; null before the first
@@ -97,7 +104,6 @@ struct Session::Impl {
   // Of the shapes that were bound last.
   std::vector<TensorType> types;  // by value
   std::vector<int64_t> offsets;   // by value, into the arena
-  std::vector<int64_t> copies;    // as in BoundShapes
   int64_t capacity = 0;         // batch size that `offsets` were planned for; 0: these shapes only
   std::vector<bool> confirmed;  // by batch size
   AlignedBuffer arena;
@@ -120,6 +126,14 @@ Session::Impl::Impl(std::shared_ptr<const Executable> e)
       ++argument;
     }
   }
+  for (size_t o = 0; o < program.graph().outputs().size(); ++o) {
+    for (const bool logits : {false, true}) {
+      const ValueId id = logits ? compiled().logits[o] : program.graph().outputs()[o];
+      for (size_t i = 0; id != kNoValue && i < inputs.size(); ++i) {
+        if (OwnerOf(id) == inputs[i].value) input_results.push_back({o, logits, i});
+      }
+    }
+  }
   const auto ins = static_cast<size_t>(argument);
   slots.resize(std::clamp<size_t>(kMaxBoundViews / (ins + outs + 1), 1, kMaxSlots));
   for (BoundShapes& slot : slots) {  // now, so that a new size costs no allocation later
@@ -127,7 +141,6 @@ Session::Impl::Impl(std::shared_ptr<const Executable> e)
     slot.in_views.reserve(ins);
     slot.out_views.reserve(outs);
     slot.steps.reserve(program.steps().size());
-    slot.copies.reserve(inputs.size());
     slot.outputs.reserve(program.graph().outputs().size());
     slot.logits.reserve(program.graph().outputs().size());
   }
@@ -213,26 +226,11 @@ std::vector<Lifetime> Session::Impl::Lifetimes() const {
   };
   for (const ValueId id : graph.outputs()) keep(id);
   for (const ValueId id : compiled().logits) keep(id);
-  for (size_t i = 0; i < graph.inputs().size(); ++i) {
-    const auto at = static_cast<size_t>(graph.inputs()[i].value);
-    lifetimes[at] = {};
-    if (copies[i] >= 0) lifetimes[at] = {0, end, BytesOf(types[at])};
-  }
+  for (const GraphInput& input : graph.inputs()) lifetimes[static_cast<size_t>(input.value)] = {};
   return lifetimes;
 }
 
 absl::Status Session::Impl::PlanArena(int64_t batch) {
-  const Graph& graph = program.graph();
-  copies.assign(graph.inputs().size(), -1);
-  for (size_t i = 0; i < copies.size(); ++i) {
-    // Inputs that are answers, too, are copied: the caller's data may be gone when they are read.
-    const ValueId id = graph.inputs()[i].value;
-    const auto is = [&](ValueId other) { return other != kNoValue && OwnerOf(other) == id; };
-    if (std::any_of(graph.outputs().begin(), graph.outputs().end(), is) ||
-        std::any_of(compiled().logits.begin(), compiled().logits.end(), is)) {
-      copies[i] = 0;
-    }
-  }
   MemoryPlan plan = PlanMemory(Lifetimes());
   if (plan.total_bytes > kMaxArenaBytes) {
     return absl::ResourceExhaustedError(absl::StrCat("running these shapes takes ",
@@ -245,9 +243,6 @@ absl::Status Session::Impl::PlanArena(int64_t batch) {
     arena = AlignedBuffer(static_cast<size_t>(plan.total_bytes));
   }
   offsets = std::move(plan.offsets);
-  for (size_t i = 0; i < copies.size(); ++i) {
-    if (copies[i] >= 0) copies[i] = offsets[static_cast<size_t>(graph.inputs()[i].value)];
-  }
   capacity = batch;
   return absl::OkStatus();
 }
@@ -333,7 +328,6 @@ void Session::Impl::BindStorage(BoundShapes& shapes) {
                             {shapes.in_views.data() + in, step.inputs.size()},
                             {shapes.out_views.data() + out, step.outputs.size()}});
   }
-  shapes.copies = copies;
   shapes.outputs.clear();
   shapes.logits.clear();
   for (size_t i = 0; i < program.graph().outputs().size(); ++i) {
@@ -348,23 +342,26 @@ void Session::Impl::BindStorage(BoundShapes& shapes) {
 }
 
 void Session::Impl::BindInputs(absl::Span<const TensorView> inputs, BoundShapes& shapes) {
-  for (const InputUse& use : input_uses) {
-    shapes.in_views[static_cast<size_t>(use.argument)].set_data(
-        inputs[static_cast<size_t>(use.input)].data());
-  }
+  const auto bind = [&](size_t input, const void* data) {
+    for (const InputUse& use : input_uses) {
+      if (use.input != static_cast<int>(input)) continue;
+      shapes.in_views[static_cast<size_t>(use.argument)].set_data(data);
+    }
+    for (const InputResult& result : input_results) {
+      if (result.input != input) continue;
+      (result.logits ? shapes.logits : shapes.outputs)[result.output].set_data(data);
+    }
+  };
   for (size_t i = 0; i < inputs.size(); ++i) {
     const TensorView& input = inputs[i];
-    if (shapes.copies[i] < 0 && IsAligned(input)) continue;
-    const size_t bytes = static_cast<size_t>(input.elements()) * SizeOf(input.dtype());
-    if (shapes.copies[i] < 0 && staging[i].size() < bytes) staging[i] = AlignedBuffer(bytes);
-    void* copy = shapes.copies[i] < 0 ? staging[i].data()
-                                      : static_cast<std::byte*>(arena.data()) + shapes.copies[i];
-    if (bytes > 0) std::memcpy(copy, input.data(), bytes);
-    for (const InputUse& use : input_uses) {
-      if (use.input == static_cast<int>(i)) {
-        shapes.in_views[static_cast<size_t>(use.argument)].set_data(copy);
-      }
+    if (IsAligned(input)) {
+      bind(i, input.data());
+      continue;
     }
+    const size_t bytes = static_cast<size_t>(input.elements()) * SizeOf(input.dtype());
+    if (staging[i].size() < bytes) staging[i] = AlignedBuffer(bytes);
+    if (bytes > 0) std::memcpy(staging[i].data(), input.data(), bytes);
+    bind(i, staging[i].data());
   }
 }
 

@@ -21,7 +21,8 @@ class Session {
   /// Runs the inputs, given in the signature's order. INVALID_ARGUMENT when their number, types or
   /// shapes do not fit, or one has no data (names the input, or the node where shapes met);
   /// RESOURCE_EXHAUSTED when these shapes take more scratch memory than is allowed, or than there
-  /// is. Input data may have any alignment. The results below hold until the next Run().
+  /// is. Input data may have any alignment. The results below hold until the next Run(); one that
+  /// is an input unchanged (the logits of a model that is but a Sigmoid) is the caller's own data.
   absl::Status Run(absl::Span<const TensorView> inputs);
 
   /// Output i of the signature.

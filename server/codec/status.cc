@@ -23,14 +23,7 @@ std::string WireMessage(const absl::Status& status) {
   return cut.size() == status.message().size() ? std::string(cut) : absl::StrCat(cut, " [cut]");
 }
 
-grpc::Status ToGrpc(const absl::Status& status) {
-  if (status.ok()) return grpc::Status::OK;
-  return {static_cast<grpc::StatusCode>(status.code()), WireMessage(status)};
-}
-
-absl::Status FromGrpc(const grpc::Status& status) {
-  return {static_cast<absl::StatusCode>(status.error_code()), status.error_message()};
-}
+absl::Status WireStatus(const absl::Status& status) { return {status.code(), WireMessage(status)}; }
 
 std::string Quote(absl::string_view name) {
   constexpr size_t kLimit = 64;

@@ -67,6 +67,8 @@ absl::StatusOr<ServerOptions> ParseServerConfig(absl::string_view text, absl::st
   SetIfGiven(connections.max_calls(), &options.listen.connections.max_calls);
   SetIfGiven(connections.max_age_seconds(), &options.listen.connections.max_age);
   options.listen.connections.share_port = connections.share_port();
+  options.listen.io_threads = config.io_threads();
+  options.listen.spin = !config.no_spin();
   options.repository_poll = absl::Seconds(config.repository_poll_seconds());
   options.compute_threads = config.compute_threads();
   options.training.disabled = config.training().disabled();
@@ -129,6 +131,7 @@ absl::Status Validate(const ServerOptions& options) {
                                       std::numeric_limits<int32_t>::max()));
   SIGSERVE_RETURN_IF_ERROR(CheckSeconds("drain_seconds", options.listen.drain, 0));
   SIGSERVE_RETURN_IF_ERROR(CheckSeconds("repository_poll_seconds", options.repository_poll, 0));
+  SIGSERVE_RETURN_IF_ERROR(CheckRange("io_threads", options.listen.io_threads, 0, 1024));
   SIGSERVE_RETURN_IF_ERROR(CheckRange("compute_threads", options.compute_threads, 0, 1024));
   SIGSERVE_RETURN_IF_ERROR(Validate(options.listen.connections));
   return Validate(options.training);

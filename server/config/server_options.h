@@ -21,7 +21,7 @@ namespace sigserve {
 struct ConnectionOptions {
   int64_t max_connections = 10000;
   /// On each connection at once.
-  int64_t max_calls = 4096;
+  int64_t max_calls = 128;
   /// Then it is told to go; zero = never.
   absl::Duration max_age = absl::ZeroDuration();
   bool share_port = false;
@@ -37,6 +37,10 @@ struct ListenOptions {
   /// How long calls in flight may take to finish after SIGTERM.
   absl::Duration drain = absl::Seconds(10);
   ConnectionOptions connections;
+  /// Threads that read and write connections and run light batches; 0 = one for four processors.
+  int64_t io_threads = 0;
+  /// They may poll for a moment before they sleep.
+  bool spin = true;
 };
 
 struct TrainingOptions {

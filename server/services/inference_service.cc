@@ -46,56 +46,78 @@ void EncodeStatistics(const VersionStatistics& from, inference::ModelStatistics*
                  times->mutable_compute_output());
 }
 
-grpc::Status NoSharedMemory() {
-  return {grpc::StatusCode::UNIMPLEMENTED,
-          "shared-memory regions are not served: send tensors in the request"};
+absl::Status NoSharedMemory() {
+  return absl::UnimplementedError(
+      "shared-memory regions are not served: send tensors in the request");
 }
 
 /// Tools set what they rely on: a value that the setting has anyway is fine. One without a value
 /// asks for the default (Triton), which it has.
 template <typename Wanted, typename Present>
-grpc::Status CheckUnchanged(const Wanted& wanted, const Present& present, const char* why) {
+absl::Status CheckUnchanged(const Wanted& wanted, const Present& present, const char* why) {
   for (const auto& [name, value] : wanted) {
     const auto found = present.find(name);
     if (found == present.end() ||
         (value.ByteSizeLong() > 0 &&
          value.SerializeAsString() != found->second.SerializeAsString())) {
-      return {grpc::StatusCode::UNIMPLEMENTED,
-              absl::StrCat(why, ": setting ", Quote(name), " cannot be changed")};
+      return absl::UnimplementedError(
+          absl::StrCat(why, ": setting ", Quote(name), " cannot be changed"));
     }
   }
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
 }  // namespace
 
-InferenceServiceImpl::InferenceServiceImpl(ModelRegistry* registry,
-                                           const StatisticsRecorder* statistics,
-                                           CallsInProgress* loads, ServerInfo info)
+InferenceService::InferenceService(ModelRegistry* registry, const StatisticsRecorder* statistics,
+                                   CallsInProgress* loads, ServerInfo info)
     : registry_(registry), statistics_(statistics), loads_(loads), info_(std::move(info)) {}
 
-#define SIGSERVE_RPC(rpc)                                                        \
-  grpc::Status InferenceServiceImpl::rpc(grpc::ServerContext*,                   \
-                                         const inference::rpc##Request* request, \
-                                         inference::rpc##Response* response)
+std::vector<ServiceMethod> InferenceService::Methods() {
+#define SIGSERVE_RPC(rpc, runs_on) \
+  Answering("/inference.GRPCInferenceService/" #rpc, this, &InferenceService::rpc, RunsOn::runs_on)
+  return {SIGSERVE_RPC(ServerLive, kIoThread),
+          SIGSERVE_RPC(ServerReady, kIoThread),
+          SIGSERVE_RPC(ModelReady, kIoThread),
+          SIGSERVE_RPC(ServerMetadata, kControlThread),
+          SIGSERVE_RPC(ModelMetadata, kControlThread),
+          SIGSERVE_RPC(ModelConfig, kControlThread),
+          SIGSERVE_RPC(ModelStatistics, kControlThread),
+          SIGSERVE_RPC(RepositoryIndex, kControlThread),
+          SIGSERVE_RPC(RepositoryModelLoad, kControlThread),
+          SIGSERVE_RPC(RepositoryModelUnload, kControlThread),
+          SIGSERVE_RPC(SystemSharedMemoryStatus, kControlThread),
+          SIGSERVE_RPC(SystemSharedMemoryRegister, kControlThread),
+          SIGSERVE_RPC(SystemSharedMemoryUnregister, kControlThread),
+          SIGSERVE_RPC(CudaSharedMemoryStatus, kControlThread),
+          SIGSERVE_RPC(CudaSharedMemoryRegister, kControlThread),
+          SIGSERVE_RPC(CudaSharedMemoryUnregister, kControlThread),
+          SIGSERVE_RPC(TraceSetting, kControlThread),
+          SIGSERVE_RPC(LogSettings, kControlThread)};
+#undef SIGSERVE_RPC
+}
+
+#define SIGSERVE_RPC(rpc)                                                    \
+  absl::Status InferenceService::rpc(const inference::rpc##Request& request, \
+                                     inference::rpc##Response* response)
 
 SIGSERVE_RPC(ServerLive) {
   static_cast<void>(request);
   response->set_live(true);
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
 SIGSERVE_RPC(ServerReady) {
   static_cast<void>(request);
   response->set_ready(!info_.ready || info_.ready());
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
 SIGSERVE_RPC(ModelReady) {
-  const absl::Status status = FindVersion(*registry_, request->name(), request->version()).status();
+  const absl::Status status = FindVersion(*registry_, request.name(), request.version()).status();
   response->set_ready(status.ok());
   // Not ready is an answer; a name or version that is malformed is an error.
-  return absl::IsInvalidArgument(status) ? ToGrpc(status) : grpc::Status::OK;
+  return absl::IsInvalidArgument(status) ? status : absl::OkStatus();
 }
 
 SIGSERVE_RPC(ServerMetadata) {
@@ -106,38 +128,38 @@ SIGSERVE_RPC(ServerMetadata) {
                                 "parameters", "statistics"}) {
     response->add_extensions(extension);
   }
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
 SIGSERVE_RPC(ModelMetadata) {
-  const auto servable = FindVersion(*registry_, request->name(), request->version());
-  if (!servable.ok()) return ToGrpc(servable.status());
+  const auto servable = FindVersion(*registry_, request.name(), request.version());
+  if (!servable.ok()) return servable.status();
   EncodeMetadata(**servable, response);
-  for (const VersionStatus& version : registry_->Versions(request->name())) {
+  for (const VersionStatus& version : registry_->Versions(request.name())) {
     if (version.state == VersionState::kReady)
       response->add_versions(absl::StrCat(version.version));
   }
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
 SIGSERVE_RPC(ModelConfig) {
-  const auto servable = FindVersion(*registry_, request->name(), request->version());
-  if (!servable.ok()) return ToGrpc(servable.status());
+  const auto servable = FindVersion(*registry_, request.name(), request.version());
+  if (!servable.ok()) return servable.status();
   EncodeConfig(**servable, response->mutable_config());
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
 SIGSERVE_RPC(ModelStatistics) {
   int64_t version = 0;
-  if (!request->name().empty()) {
-    const auto servable = FindVersion(*registry_, request->name(), request->version());
-    if (!servable.ok()) return ToGrpc(servable.status());
-    if (!request->version().empty()) version = (*servable)->version();
+  if (!request.name().empty()) {
+    const auto servable = FindVersion(*registry_, request.name(), request.version());
+    if (!servable.ok()) return servable.status();
+    if (!request.version().empty()) version = (*servable)->version();
   }
-  const std::vector<VersionStatistics> all = statistics_->Get(request->name());
+  const std::vector<VersionStatistics> all = statistics_->Get(request.name());
   const auto wanted = [&](const std::string& model, int64_t number) {
     return number != 0 && (version == 0 || number == version) &&
-           (request->name().empty() || model == request->name());
+           (request.name().empty() || model == request.name());
   };
   for (const VersionStatistics& statistics : all) {
     if (!wanted(statistics.model, statistics.version)) continue;
@@ -154,44 +176,44 @@ SIGSERVE_RPC(ModelStatistics) {
     response->add_model_stats()->set_name(known.model);
     response->mutable_model_stats()->rbegin()->set_version(absl::StrCat(known.version));
   }
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
 SIGSERVE_RPC(RepositoryIndex) {
   for (const VersionStatus& version : registry_->List()) {
-    if (request->ready() && version.state != VersionState::kReady) continue;
+    if (request.ready() && version.state != VersionState::kReady) continue;
     EncodeIndex(version, response->add_models());
   }
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
 SIGSERVE_RPC(RepositoryModelLoad) {
-  if (!request->parameters().empty()) {
-    return {grpc::StatusCode::UNIMPLEMENTED,
-            absl::StrCat("load parameter ", Quote(request->parameters().begin()->first),
-                         " is not served: models and their configs come from the repository")};
+  if (!request.parameters().empty()) {
+    return absl::UnimplementedError(
+        absl::StrCat("load parameter ", Quote(request.parameters().begin()->first),
+                     " is not served: models and their configs come from the repository"));
   }
   const CallsInProgress::Scope load(loads_);
-  const std::string& model = ModelOf(*request);
+  const std::string& model = ModelOf(request);
   response->set_model_name(model);
   const absl::Status status = registry_->Reload(model);
   response->set_is_loaded(status.ok());
-  return ToGrpc(Annotate(status, absl::StrCat("failed to load ", Quote(model))));
+  return Annotate(status, absl::StrCat("failed to load ", Quote(model)));
 }
 
 SIGSERVE_RPC(RepositoryModelUnload) {
   const CallsInProgress::Scope unload(loads_);
-  const std::string& model = ModelOf(*request);
+  const std::string& model = ModelOf(request);
   response->set_model_name(model);
   const absl::Status status = registry_->Unload(model);
   response->set_is_unloaded(status.ok());
-  return ToGrpc(status);
+  return status;
 }
 
 // Clients ask for and drop regions when they start, whether they use them or not.
 SIGSERVE_RPC(SystemSharedMemoryStatus) {
   static_cast<void>(request), static_cast<void>(response);
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 SIGSERVE_RPC(SystemSharedMemoryRegister) {
   static_cast<void>(request), static_cast<void>(response);
@@ -199,11 +221,11 @@ SIGSERVE_RPC(SystemSharedMemoryRegister) {
 }
 SIGSERVE_RPC(SystemSharedMemoryUnregister) {
   static_cast<void>(request), static_cast<void>(response);
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 SIGSERVE_RPC(CudaSharedMemoryStatus) {
   static_cast<void>(request), static_cast<void>(response);
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 SIGSERVE_RPC(CudaSharedMemoryRegister) {
   static_cast<void>(request), static_cast<void>(response);
@@ -211,12 +233,12 @@ SIGSERVE_RPC(CudaSharedMemoryRegister) {
 }
 SIGSERVE_RPC(CudaSharedMemoryUnregister) {
   static_cast<void>(request), static_cast<void>(response);
-  return grpc::Status::OK;
+  return absl::OkStatus();
 }
 
 SIGSERVE_RPC(TraceSetting) {
   (*response->mutable_settings())["trace_level"].add_value("OFF");
-  return CheckUnchanged(request->settings(), response->settings(), "tracing is not served");
+  return CheckUnchanged(request.settings(), response->settings(), "tracing is not served");
 }
 
 SIGSERVE_RPC(LogSettings) {
@@ -227,7 +249,7 @@ SIGSERVE_RPC(LogSettings) {
   settings["log_verbose_level"].set_uint32_param(0);
   settings["log_file"].set_string_param("");
   settings["log_format"].set_string_param("default");
-  return CheckUnchanged(request->settings(), response->settings(), "the log's settings are fixed");
+  return CheckUnchanged(request.settings(), response->settings(), "the log's settings are fixed");
 }
 #undef SIGSERVE_RPC
 

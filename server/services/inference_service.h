@@ -1,16 +1,17 @@
-// The Open Inference Protocol v2 and Triton's extensions of it, but for inference itself, which
-// comes by the transport (prediction_frontend.h). Synchronous, because calls may load models.
-// Shared-memory regions, model upload (RepositoryModelLoad's "config" and "file:" parameters),
-// classification and changes of the trace and log settings (to other values than they have) are
-// UNIMPLEMENTED and say so.
+// The Open Inference Protocol v2 and Triton's extensions of it, but for inference itself
+// (prediction_frontend.h). Thread-safe. Shared-memory regions, model upload (RepositoryModelLoad's
+// "config" and "file:" parameters), classification and changes of the trace and log settings (to
+// other values than they have) are UNIMPLEMENTED and say so.
 #pragma once
 
 #include <functional>
 #include <string>
+#include <vector>
 
-#include "inference/grpc_service.grpc.pb.h"
+#include "inference/grpc_service.pb.h"
 #include "server/registry/model_registry.h"
 #include "server/services/calls_in_progress.h"
+#include "server/services/service_method.h"
 #include "server/services/statistics.h"
 
 namespace sigserve {
@@ -23,20 +24,18 @@ struct ServerInfo {
   std::function<bool()> ready;
 };
 
-// ModelInfer and ModelStreamInfer are generic here, which leaves their paths to the transport.
-class InferenceServiceImpl final
-    : public inference::GRPCInferenceService::WithGenericMethod_ModelInfer<
-          inference::GRPCInferenceService::WithGenericMethod_ModelStreamInfer<
-              inference::GRPCInferenceService::Service>> {
+class InferenceService {
  public:
   /// All pointers must outlive it.
-  InferenceServiceImpl(ModelRegistry* registry, const StatisticsRecorder* statistics,
-                       CallsInProgress* loads, ServerInfo info);
+  InferenceService(ModelRegistry* registry, const StatisticsRecorder* statistics,
+                   CallsInProgress* loads, ServerInfo info);
 
-// grpc::Status Rpc(context, request, response).
-#define SIGSERVE_RPC(rpc)                                                                \
-  grpc::Status rpc(grpc::ServerContext* context, const inference::rpc##Request* request, \
-                   inference::rpc##Response* response) override
+  /// It must outlive their calls.
+  std::vector<ServiceMethod> Methods();
+
+// absl::Status Rpc(request, response).
+#define SIGSERVE_RPC(rpc) \
+  absl::Status rpc(const inference::rpc##Request& request, inference::rpc##Response* response)
   SIGSERVE_RPC(ServerLive);
   SIGSERVE_RPC(ServerReady);
   SIGSERVE_RPC(ModelReady);

@@ -1,25 +1,29 @@
-// sigserve.v1.ModelService. A synchronous service: its calls may read the disk and load models, and
-// do so on gRPC's own pool of threads for such services, beside the threads that predictions use.
+// sigserve.v1.ModelService: what is served, and reading the repository again. Thread-safe.
 #pragma once
+
+#include <vector>
 
 #include "server/registry/model_registry.h"
 #include "server/services/calls_in_progress.h"
-#include "sigserve/v1/model.grpc.pb.h"
+#include "server/services/service_method.h"
+#include "sigserve/v1/model.pb.h"
 
 namespace sigserve {
 
-class ModelServiceImpl final : public v1::ModelService::Service {
+class ModelService {
  public:
   /// Both must outlive it.
-  ModelServiceImpl(ModelRegistry* registry, CallsInProgress* loads)
+  ModelService(ModelRegistry* registry, CallsInProgress* loads)
       : registry_(registry), loads_(loads) {}
 
-  grpc::Status ListModels(grpc::ServerContext* context, const v1::ListModelsRequest* request,
-                          v1::ListModelsResponse* response) override;
-  grpc::Status GetModel(grpc::ServerContext* context, const v1::GetModelRequest* request,
-                        v1::GetModelResponse* response) override;
-  grpc::Status ReloadModels(grpc::ServerContext* context, const v1::ReloadModelsRequest* request,
-                            v1::ReloadModelsResponse* response) override;
+  /// It must outlive their calls.
+  std::vector<ServiceMethod> Methods();
+
+  absl::Status ListModels(const v1::ListModelsRequest& request, v1::ListModelsResponse* response);
+  absl::Status GetModel(const v1::GetModelRequest& request, v1::GetModelResponse* response);
+  /// Reads the disk and loads models.
+  absl::Status ReloadModels(const v1::ReloadModelsRequest& request,
+                            v1::ReloadModelsResponse* response);
 
  private:
   ModelRegistry* const registry_;

@@ -1,16 +1,12 @@
 #include "server/services/prediction_frontend.h"
 
 #include <google/protobuf/arena.h>
-#include <google/protobuf/io/zero_copy_stream.h>
 
-#include <algorithm>
-#include <limits>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "server/batching/refusal.h"
-#include "server/codec/object_count.h"
 #include "server/codec/status.h"
+#include "server/services/wire_message.h"
 
 namespace sigserve {
 namespace {
@@ -21,75 +17,6 @@ enum Method { kModelInfer, kModelStreamInfer, kPredict, kPredictStream };
 // What a one-row call's messages need of an arena; larger calls take more while they last.
 constexpr size_t kArenaBytes = 4096;
 constexpr size_t kMaxSpareCalls = 1024;
-
-/// A message's pieces as Protobuf reads them.
-class PieceStream final : public google::protobuf::io::ZeroCopyInputStream {
- public:
-  explicit PieceStream(absl::Span<const absl::string_view> pieces) : pieces_(pieces) {}
-
-  bool Next(const void** data, int* size) override {
-    while (at_ < pieces_.size() && offset_ == pieces_[at_].size()) {
-      ++at_;
-      offset_ = 0;
-    }
-    if (at_ == pieces_.size()) return false;
-    const absl::string_view piece = pieces_[at_];
-    const size_t length = std::min(piece.size() - offset_, size_t{std::numeric_limits<int>::max()});
-    *data = piece.data() + offset_;
-    *size = static_cast<int>(length);
-    offset_ += length;
-    count_ += *size;
-    return true;
-  }
-  void BackUp(int count) override {
-    offset_ -= static_cast<size_t>(count);
-    count_ -= count;
-  }
-  bool Skip(int count) override {
-    const void* data = nullptr;
-    int size = 0;
-    while (count > 0) {
-      if (!Next(&data, &size)) return false;
-      if (size > count) BackUp(size - count);
-      count -= size;
-    }
-    return true;
-  }
-  int64_t ByteCount() const override { return count_; }
-
- private:
-  const absl::Span<const absl::string_view> pieces_;
-  size_t at_ = 0;
-  size_t offset_ = 0;  // in pieces_[at_]
-  int64_t count_ = 0;
-};
-
-// Parsed, so many strings and messages take some 16 MiB; no request of ours has as many.
-constexpr int64_t kMaxObjects = int64_t{1} << 16;
-// Smaller messages cannot have more.
-constexpr size_t kFewBytes = 2 * kMaxObjects;
-
-absl::Status Parse(absl::Span<const absl::string_view> pieces, google::protobuf::Message* message) {
-  size_t bytes = 0;
-  for (const absl::string_view piece : pieces) bytes += piece.size();
-  if (bytes > kFewBytes) {
-    PieceStream stream(pieces);
-    if (CountObjects(&stream, *message->GetDescriptor(), kMaxObjects) > kMaxObjects) {
-      return absl::InvalidArgumentError(absl::StrCat("the message has more than ", kMaxObjects,
-                                                     " strings and messages within it"));
-    }
-  }
-  bool parsed = true;
-  if (pieces.size() == 1) {
-    parsed = message->ParseFromArray(pieces[0].data(), static_cast<int>(pieces[0].size()));
-  } else if (!pieces.empty()) {
-    PieceStream stream(pieces);
-    parsed = message->ParseFromZeroCopyStream(&stream);
-  }
-  if (parsed) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      "the message's bytes are no ", message->GetDescriptor()->name(), " in Protobuf's encoding"));
-}
 
 }  // namespace
 
@@ -129,13 +56,15 @@ class PredictionFrontend::Call {
 };
 
 std::vector<TransportMethod> PredictionFrontend::Methods() {
-  // gRPC's reflection lists the service of the last one; the other is listed for its other methods.
-  return {{.path = "/inference.GRPCInferenceService/ModelInfer"},
+  return {{.path = "/inference.GRPCInferenceService/ModelInfer", .frequent = true},
           {.path = "/inference.GRPCInferenceService/ModelStreamInfer",
            .streaming = true,
-           .ordered = true},
-          {.path = "/sigserve.v1.PredictionService/Predict"},
-          {.path = "/sigserve.v1.PredictionService/PredictStream", .streaming = true}};
+           .ordered = true,
+           .frequent = true},
+          {.path = "/sigserve.v1.PredictionService/Predict", .frequent = true},
+          {.path = "/sigserve.v1.PredictionService/PredictStream",
+           .streaming = true,
+           .frequent = true}};
 }
 
 PredictionFrontend::PredictionFrontend(ModelRegistry* registry, RequestRecorder* recorder,
@@ -189,7 +118,7 @@ void PredictionFrontend::OnMessage(InboundMessage* message) {
 
 void PredictionFrontend::Predict(Call* call) {
   auto* request = call->New<v1::PredictRequest>();
-  const absl::Status parsed = Parse(call->message()->request(), request);
+  const absl::Status parsed = ParseMessage(call->message()->request(), request);
   if (!parsed.ok()) return Finish(call, parsed, nullptr);
   auto* response = call->New<v1::PredictResponse>();
   handler_.Predict(
@@ -199,7 +128,7 @@ void PredictionFrontend::Predict(Call* call) {
 
 void PredictionFrontend::PredictStream(Call* call) {
   auto* request = call->New<v1::PredictStreamRequest>();
-  const absl::Status parsed = Parse(call->message()->request(), request);
+  const absl::Status parsed = ParseMessage(call->message()->request(), request);
   auto* response = call->New<v1::PredictStreamResponse>();
   response->set_id(request->id());
   const auto done = [this, call, response](const absl::Status& status) {
@@ -216,7 +145,7 @@ void PredictionFrontend::PredictStream(Call* call) {
 
 void PredictionFrontend::ModelInfer(Call* call) {
   auto* request = call->New<inference::ModelInferRequest>();
-  const absl::Status parsed = Parse(call->message()->request(), request);
+  const absl::Status parsed = ParseMessage(call->message()->request(), request);
   if (!parsed.ok()) return Finish(call, parsed, nullptr);
   auto* response = call->New<inference::ModelInferResponse>();
   handler_.Infer(
@@ -226,7 +155,7 @@ void PredictionFrontend::ModelInfer(Call* call) {
 
 void PredictionFrontend::ModelStreamInfer(Call* call) {
   auto* request = call->New<inference::ModelInferRequest>();
-  const absl::Status parsed = Parse(call->message()->request(), request);
+  const absl::Status parsed = ParseMessage(call->message()->request(), request);
   auto* response = call->New<inference::ModelStreamInferResponse>();
   const auto done = [this, call, request, response](const absl::Status& status) {
     if (!status.ok()) {
@@ -250,7 +179,7 @@ void PredictionFrontend::Finish(Call* call, const absl::Status& status,
   }
   GiveBack(std::move(owned));
   if (status.ok()) return message->Reply(status);
-  const absl::Status error(status.code(), WireMessage(status));
+  const absl::Status error = WireStatus(status);
   const std::optional<absl::Duration> retry_after = RetryAfter(status);
   if (retry_after.has_value()) {
     message->Refuse(error, *retry_after);

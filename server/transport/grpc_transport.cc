@@ -34,7 +34,7 @@ GrpcTransport::GrpcTransport(const TransportOptions& options, std::unique_ptr<Li
     : options_(options),
       listener_(std::move(listener)),
       make_handler_(std::move(make_handler)),
-      service_(std::move(methods)) {}
+      service_(std::move(methods), options.executor) {}
 
 GrpcTransport::~GrpcTransport() {
   StopAccepting();
@@ -62,7 +62,6 @@ void GrpcTransport::AddTo(grpc::ServerBuilder* builder,
                                 Milliseconds(options_.age_grace));
   }
   builder->RegisterService(&service_);
-  builder->RegisterCallbackGenericService(&unknown_methods_);
   using Type = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
   acceptor_ =
       builder->experimental().AddExternalConnectionAcceptor(Type::FROM_FD, std::move(credentials));

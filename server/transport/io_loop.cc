@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "server/transport/reactor_call.h"
 #include "server/transport/stream_call.h"
 #include "server/transport/unary_call.h"
 
@@ -15,11 +16,12 @@ namespace {
 // Calls of each method that wait to be matched with an arrival: few, so that the queue of gRPC's
 // requests stays short (128 cost 7 %); each arrival posts its successor.
 constexpr int kPostedCalls = 16;
+constexpr int kPostedRareCalls = 2;
 // The queue counts as drained when it was found empty so many times: a second look finds what
 // arrived meanwhile (+10 %).
 constexpr int kEmptyPolls = 2;
 // A turn takes so many events at most: under overload events come as fast as they are taken.
-constexpr int kMaxEventsPerTurn = 2048;
+constexpr int kMaxEventsPerTurn = 512;
 
 gpr_timespec Immediately() { return gpr_time_0(GPR_CLOCK_MONOTONIC); }
 
@@ -60,15 +62,19 @@ IoLoop::IoLoop(RawService* service, const Connections* connections,
       connections_(connections),
       queue_(std::move(queue)),
       handler_(std::move(handler)),
-      options_(options) {}
+      options_(options),
+      spin_(options.spin) {}
 
 IoLoop::~IoLoop() { Stop(); }
 
 void IoLoop::Start() {
   const std::vector<TransportMethod>& methods = service_->methods();
   for (size_t i = 0; i < methods.size(); ++i) {
-    for (int posted = 0; posted < kPostedCalls; ++posted) {
-      if (methods[i].streaming) {
+    const int wanted = methods[i].frequent ? kPostedCalls : kPostedRareCalls;
+    for (int posted = 0; posted < wanted; ++posted) {
+      if (methods[i].reactor != nullptr) {
+        ReactorCall::Post(this, static_cast<int>(i));
+      } else if (methods[i].streaming) {
         StreamCall::Post(this, static_cast<int>(i));
       } else {
         UnaryCall::Post(this, static_cast<int>(i));
@@ -110,20 +116,29 @@ void IoLoop::StreamIsOver(StreamCall* stream) {
 }
 
 bool IoLoop::WaitForEvent(void** tag, bool* ok) {
-  using Queue = grpc::CompletionQueue;
-  if (options_.spin > absl::ZeroDuration() && busy_) {
-    const absl::Time end = absl::Now() + options_.spin;
-    do {
-      const Queue::NextStatus status = queue_->AsyncNext(tag, ok, Immediately());
-      if (status == Queue::GOT_EVENT) return true;
-      if (status == Queue::SHUTDOWN) return false;
-    } while (absl::Now() < end);
+  if (options_.spin <= absl::ZeroDuration()) return queue_->Next(tag, ok);
+  const absl::Time begin = absl::Now();
+  if (spin_.Spins(begin)) {
+    const grpc::CompletionQueue::NextStatus status = Spin(tag, ok);
+    if (status != grpc::CompletionQueue::TIMEOUT) {
+      return status == grpc::CompletionQueue::GOT_EVENT;
+    }
   }
-  const absl::Time slept = absl::Now();
   const bool got = queue_->Next(tag, ok);
-  // Spinning pays only if it would have caught this event.
-  busy_ = absl::Now() - slept < options_.spin;
+  spin_.Slept(absl::Now() - begin);
   return got;
+}
+
+grpc::CompletionQueue::NextStatus IoLoop::Spin(void** tag, bool* ok) {
+  const absl::Time end = absl::Now() + options_.spin;
+  for (;;) {
+    const auto status = queue_->AsyncNext(tag, ok, Immediately());
+    if (status != grpc::CompletionQueue::TIMEOUT) return status;
+    const absl::Time now = absl::Now();
+    if (now < end) continue;
+    spin_.SpunInVain(ThreadPreemptions(), now);
+    return status;
+  }
 }
 
 void IoLoop::Run() {

@@ -17,6 +17,7 @@
 #include "server/transport/connections.h"
 #include "server/transport/message.h"
 #include "server/transport/raw_service.h"
+#include "server/transport/spin_policy.h"
 
 namespace sigserve {
 
@@ -107,6 +108,8 @@ class IoLoop {
  private:
   void Run();
   bool WaitForEvent(void** tag, bool* ok);
+  /// Polls until there is an event or the spin is over; no event otherwise.
+  grpc::CompletionQueue::NextStatus Spin(void** tag, bool* ok);
   void CountUnary(int64_t change) {
     open_unary_.store(open_unary_.load(std::memory_order_relaxed) + change,
                       std::memory_order_relaxed);
@@ -124,7 +127,7 @@ class IoLoop {
   mutable absl::Mutex streams_mutex_;
   absl::flat_hash_set<StreamCall*> streams_ ABSL_GUARDED_BY(streams_mutex_);
   StreamEnd stream_end_ ABSL_GUARDED_BY(streams_mutex_) = StreamEnd::kNone;
-  bool busy_ = false;  // the last wait ended before the spin did
+  SpinPolicy spin_;
   std::thread thread_;
   std::thread::id thread_id_;
 };

@@ -12,6 +12,8 @@
 #include <grpcpp/support/async_unary_call.h>
 #include <grpcpp/support/byte_buffer.h>
 
+#include "server/transport/stream_reactor.h"
+
 namespace sigserve {
 
 struct TransportMethod {
@@ -19,6 +21,10 @@ struct TransportMethod {
   bool streaming = false;
   /// On a stream: replies leave in the order of their messages.
   bool ordered = false;
+  /// A stream that is not answered message by message: what deals with it, instead of a handler.
+  StreamReactorFactory reactor = nullptr;
+  /// Called all the time, so that many calls are to be ready for its arrivals.
+  bool frequent = false;
 };
 
 class RawService final : public grpc::Service {
@@ -26,9 +32,11 @@ class RawService final : public grpc::Service {
   using UnaryWriter = grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>;
   using Stream = grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>;
 
-  explicit RawService(std::vector<TransportMethod> methods);
+  /// `executor` is for the methods with reactors; empty if there are none.
+  RawService(std::vector<TransportMethod> methods, Executor executor);
 
   const std::vector<TransportMethod>& methods() const { return methods_; }
+  const Executor& executor() const { return executor_; }
 
   /// The next call of a method: `tag` comes out of `queue` with it (ok) or at shutdown (not ok).
   void RequestUnary(int method, grpc::ServerContext* context, grpc::ByteBuffer* request,
@@ -38,6 +46,7 @@ class RawService final : public grpc::Service {
 
  private:
   const std::vector<TransportMethod> methods_;  // gRPC keeps pointers to the paths
+  const Executor executor_;
 };
 
 }  // namespace sigserve

@@ -1,7 +1,7 @@
 // sigserve against ONNX Runtime: the same model, the same rows, one thread, calls in process. The
 // two take turns, a few calls each, so that a slow minute slows both; the table shows medians over
 // the turns and the median of their ratio.
-//   tests/bench/compare_ort.sh build/<preset>
+//   tests/bench/compare_ort.sh build/<preset> [<part of the name of the work>]
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -35,8 +35,15 @@ double Median(std::vector<double> values) {
   return *middle;
 }
 
-void Compare(const std::string& library, const std::string& name, const Graph& graph,
+// What to compare with, and the work: all whose name contains `filter`.
+struct Peer {
+  std::string library;
+  std::string filter;
+};
+
+void Compare(const Peer& peer, const std::string& name, const Graph& graph,
              const std::vector<int64_t>& shape) {
+  if (name.find(peer.filter) == std::string::npos) return;
   const auto fail = [&](const absl::Status& status) {
     std::fprintf(stderr, "%s: %s\n", name.c_str(), status.ToString().c_str());
     std::exit(1);
@@ -56,7 +63,7 @@ void Compare(const std::string& library, const std::string& name, const Graph& g
   ours();
   const TensorView y = session.output(0);
   std::vector<float> theirs_y(static_cast<size_t>(y.elements()));
-  OrtModel ort(library, *bytes, graph.value(graph.inputs()[0].value).name,
+  OrtModel ort(peer.library, *bytes, graph.value(graph.inputs()[0].value).name,
                graph.value(graph.outputs()[0]).name);
   const auto dims = y.shape().dims();
   ort.Bind(shape, x.data(), {dims.begin(), dims.end()}, theirs_y.data());
@@ -87,36 +94,35 @@ void Compare(const std::string& library, const std::string& name, const Graph& g
   std::fflush(stdout);
 }
 
-int Main(const std::string& library) {
+int Main(const Peer& peer) {
   std::printf("| %-34s | %10s | %10s | %7s | %8s |\n", "work", "ours, us", "ORT, us", "ratio",
               "apart");
   std::printf("|%s|%s|%s|%s|%s|\n", std::string(36, '-').c_str(), std::string(12, '-').c_str(),
               std::string(12, '-').c_str(), std::string(9, '-').c_str(),
               std::string(10, '-').c_str());
   for (const int64_t n : {128, 4096, 262144}) {
-    Compare(library, absl::StrCat("sigmoid, n = ", n), Elementwise({"Sigmoid"}), {n});
+    Compare(peer, absl::StrCat("sigmoid, n = ", n), Elementwise({"Sigmoid"}), {n});
   }
   for (const int64_t n : {4096, 262144}) {
-    Compare(library, absl::StrCat("softplus, n = ", n), Elementwise({"Softplus"}), {n});
-    Compare(library, absl::StrCat("log-sigmoid, n = ", n), Elementwise({"Sigmoid", "Log"}), {n});
+    Compare(peer, absl::StrCat("softplus, n = ", n), Elementwise({"Softplus"}), {n});
+    Compare(peer, absl::StrCat("log-sigmoid, n = ", n), Elementwise({"Sigmoid", "Log"}), {n});
   }
   for (const int64_t batch : {1, 8, 32, 128, 1024}) {
-    Compare(library, absl::StrCat("MLP 64-128-2, batch ", batch), Mlp({64, 128, 2}), {batch, 64});
+    Compare(peer, absl::StrCat("MLP 64-128-2, batch ", batch), Mlp({64, 128, 2}), {batch, 64});
   }
   for (const int64_t batch : {1, 8, 32, 128}) {
-    Compare(library, absl::StrCat("MLP 512-1024-1024-128, batch ", batch),
-            Mlp({512, 1024, 1024, 128}), {batch, 512});
+    Compare(peer, absl::StrCat("MLP 512-1024-1024-128, batch ", batch), Mlp({512, 1024, 1024, 128}),
+            {batch, 512});
   }
   for (const int64_t batch : {1, 256}) {
-    Compare(library, absl::StrCat("100 trees of depth 6, batch ", batch), Trees(100, 6),
-            {batch, 30});
+    Compare(peer, absl::StrCat("100 trees of depth 6, batch ", batch), Trees(100, 6), {batch, 30});
   }
   for (const int64_t batch : {1, 8}) {
-    Compare(library, absl::StrCat("decoder 64 -> 3x64x64, batch ", batch), Decoder(), {batch, 64});
+    Compare(peer, absl::StrCat("decoder 64 -> 3x64x64, batch ", batch), Decoder(), {batch, 64});
   }
   const Graph deepsea = DeepSea();
   for (const int64_t batch : {1, 8, 32}) {
-    Compare(library, absl::StrCat("DeepSEA, batch ", batch), deepsea, {batch, 4, 1, 1000});
+    Compare(peer, absl::StrCat("DeepSEA, batch ", batch), deepsea, {batch, 4, 1, 1000});
   }
   return 0;
 }
@@ -125,9 +131,9 @@ int Main(const std::string& library) {
 }  // namespace sigserve::bench
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fprintf(stderr, "usage: %s <libonnxruntime.so.1>\n", argv[0]);
+  if (argc < 2 || argc > 3) {
+    std::fprintf(stderr, "usage: %s <libonnxruntime.so.1> [<part of a name>]\n", argv[0]);
     return 2;
   }
-  return sigserve::bench::Main(argv[1]);
+  return sigserve::bench::Main({argv[1], argc > 2 ? argv[2] : ""});
 }

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Prints the table of sigserve against ONNX Runtime 1.30, whose library comes from its npm package:
-#   tests/bench/compare_ort.sh <build folder>     (configured with -DSIGSERVE_BENCH=ON)
+#   tests/bench/compare_ort.sh <build folder> [<part of the name of the work>]
+# The folder is configured with -DSIGSERVE_BENCH=ON.
 set -eu
-build=$(cd "${1:?usage: $0 <build folder>}" && pwd)
+build=$(cd "${1:?usage: $0 <build folder> [<part of a name>]}" && pwd)
 runtime=$build/onnxruntime
 library=$runtime/node_modules/onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime.so.1
 if [ ! -e "$library" ]; then
@@ -12,4 +13,4 @@ if [ ! -e "$library" ]; then
 fi
 cmake --build "$build" --target compare_ort
 # One core, so that the two meet the same one.
-exec taskset -c "${CPU:-0}" "$build/bin/compare_ort" "$library"
+exec taskset -c "${CPU:-0}" "$build/bin/compare_ort" "$library" "${2:-}"

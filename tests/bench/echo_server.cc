@@ -39,11 +39,13 @@ int Main(int argc, char** argv) {
   options.listener.address = argc > 1 ? argv[1] : "127.0.0.1:0";
   if (argc > 2) options.loop.spin = absl::Microseconds(std::atoi(argv[2]));
   if (argc > 3) options.io_threads = std::atoi(argv[3]);
-  const absl::StatusOr<std::unique_ptr<GrpcTransport>> transport = GrpcTransport::Create(
-      options,
-      {{.path = "/sigserve.v1.PredictionService/Predict"},
-       {.path = "/sigserve.v1.PredictionService/PredictStream", .streaming = true}},
-      [](int) { return std::make_unique<EchoHandler>(); });
+  const absl::StatusOr<std::unique_ptr<GrpcTransport>> transport =
+      GrpcTransport::Create(options,
+                            {{.path = "/sigserve.v1.PredictionService/Predict", .frequent = true},
+                             {.path = "/sigserve.v1.PredictionService/PredictStream",
+                              .streaming = true,
+                              .frequent = true}},
+                            [](int) { return std::make_unique<EchoHandler>(); });
   if (!transport.ok()) {
     std::fprintf(stderr, "echo_server: %s\n", transport.status().ToString().c_str());
     return EXIT_FAILURE;

@@ -1,4 +1,5 @@
 // A whole server from start to stop: what it says, what it survives, what it tells probes.
+#include <grpcpp/grpcpp.h>
 #include <signal.h>
 
 #include <map>
@@ -9,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/client.h"
 #include "gmock/gmock.h"
+#include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
 #include "gtest/gtest.h"
 #include "tests/integration/server_fixture.h"
 #include "tests/support/status_matchers.h"
@@ -83,6 +85,36 @@ TEST_F(LifecycleTest, HealthAnswersForTheServerAndForEachModel) {
   ASSERT_OK_AND_ASSIGN(const Health broken, client_->CheckHealth("broken"));
   EXPECT_EQ(broken, Health::kNotServing);
   EXPECT_THAT(client_->CheckHealth("nobody"), StatusIs(absl::StatusCode::kNotFound, testing::_));
+}
+
+TEST_F(LifecycleTest, ReflectionTellsTheApi) {
+  ASSERT_TRUE(Start());
+  using grpc::reflection::v1alpha::ServerReflection;
+  const auto stub = ServerReflection::NewStub(
+      grpc::CreateChannel(server_->grpc_address(), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  const auto stream = stub->ServerReflectionInfo(&context);
+  grpc::reflection::v1alpha::ServerReflectionRequest request;
+  grpc::reflection::v1alpha::ServerReflectionResponse response;
+  request.set_list_services("");
+  ASSERT_TRUE(stream->Write(request));
+  ASSERT_TRUE(stream->Read(&response));
+  std::vector<std::string> services;
+  for (const auto& service : response.list_services_response().service()) {
+    services.push_back(service.name());
+  }
+  EXPECT_THAT(services, UnorderedElementsAre(
+                            "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection",
+                            "inference.GRPCInferenceService", "sigserve.v1.ModelService",
+                            "sigserve.v1.PredictionService", "sigserve.v1.TrainingService"));
+  for (const std::string& service : services) {
+    request.set_file_containing_symbol(service);
+    ASSERT_TRUE(stream->Write(request));
+    ASSERT_TRUE(stream->Read(&response));
+    EXPECT_GT(response.file_descriptor_response().file_descriptor_proto_size(), 0) << service;
+  }
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
 }
 
 TEST_F(LifecycleTest, NewVersionsEnterOnRequest) {

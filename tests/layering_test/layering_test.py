@@ -59,8 +59,8 @@ OTHER_TOP_LEVEL = ["proto", "tests", "deploy"]
 # the last part.
 SERVICE = r"server/(transport|codec|services)/|server/main\.cc|client/"
 FENCES = [
-    (r"grpc(pp)?/|.*\.grpc\.pb\.h", SERVICE, "gRPC stays in the transport, codec, services, main and client"),
-    (r"(sigserve/v1|inference)/.*\.pb\.h", rf"server/config/|{SERVICE}", "our protos stay in codec, services, config, main and client"),
+    (r"grpc(pp)?/(?!.*\.pb\.h)|.*\.grpc\.pb\.h", r"server/transport/|server/main\.cc|client/", "gRPC stays in the transport, main and client"),
+    (r"(sigserve/v1|inference|grpc/.*)/.*\.pb\.h", rf"server/config/|{SERVICE}", "our protos stay in codec, services, config, main and client"),
     (r"google/protobuf/", rf"server/config/|model/formats/(onnx|architecture)/|{SERVICE}", "Protobuf stays at the edges"),
     (r"onnx/", r"model/formats/onnx/", "the ONNX protobuf stays in model/formats/onnx"),
     (r"hwy/", r"model/kernels/.*(\.cc|-inl\.h)$", "Highway stays in the kernels' sources"),
@@ -202,6 +202,8 @@ PLANTED = [
     ("tests/unit/model/ops/a_test.cc", '#include "model/ops/a.h"\n#include "gtest/gtest.h"', None),
     ("model/tensor/up.h", '\n#include "model/ops/op.h"', "model/tensor/up.h:2: includes model/ops/op.h"),
     ("model/graph/g.cc", '#include <grpcpp/grpcpp.h>', "gRPC stays"),
+    ("server/services/s.cc", '#include "sigserve/v1/model.grpc.pb.h"', "gRPC stays"),
+    ("server/services/h.cc", '#include "grpc/health/v1/health.pb.h"', None),
     ("model/ops/e.h", '#include <Eigen/Core>', "Eigen stays"),
     ("model/kernels/k.h", '#include "hwy/highway.h"', "Highway stays"),
     ("model/base/l.cc", '#include "absl/log/log.h"', "Debian 12's Abseil has none"),

@@ -241,19 +241,30 @@ TEST(Session, SigmoidOfAnyShape) {
   }
 }
 
-TEST(Session, AnswersSurviveTheCallersData) {
+TEST(Session, ResultsThatAreAnInputAreTheCallersData) {
   GraphBuilder b;
   const ValueId x = b.AddInput("x", Typed({-1, 2}));
   b.AddOutput(x);
   b.AddOutput(b.AddNode("Sigmoid", {x}, "y"));
   Session session(Compiled(std::move(b)));
-  {
-    Tensor data = Tensor::Of<float>(Shape{1, 2}, {3, 4});
+  for (const float first : {3.0F, 5.0F}) {
+    const Tensor data = Tensor::Of<float>(Shape{1, 2}, {first, 4});
     ASSERT_OK(session.Run({data.view()}));
-    data.mutable_values<float>()[0] = -1;
+    EXPECT_EQ(session.output(0).data(), data.view().data());
+    EXPECT_EQ(session.logits(1).data(), data.view().data());
+    EXPECT_THAT(Floats(session.logits(1)), ElementsAre(first, 4));
   }
-  EXPECT_THAT(Floats(session.output(0)), ElementsAre(3, 4));
-  EXPECT_THAT(Floats(session.logits(1)), ElementsAre(3, 4));
+}
+
+TEST(Session, ResultsThatAreUnalignedInputAreAligned) {
+  GraphBuilder b;
+  b.AddOutput(b.AddNode("Sigmoid", {b.AddInput("x", Typed({-1, 2}))}, "y"));
+  Session session(Compiled(std::move(b)));
+  char bytes[9];
+  const float values[] = {3, 4};
+  std::memcpy(bytes + 1, values, 8);
+  ASSERT_OK(session.Run({TensorView(DType::kFloat32, Shape{1, 2}, bytes + 1)}));
+  EXPECT_THAT(Floats(session.logits(0)), ElementsAre(3, 4));
 }
 
 TEST(Executable, LogitsKeepTheOutputsShape) {

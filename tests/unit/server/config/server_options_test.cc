@@ -26,6 +26,8 @@ TEST(ParseServerConfig, ReadsEveryField) {
       repository_poll_seconds: 60
       server_name: "triton"
       compute_threads: 3
+      io_threads: 2
+      no_spin: true
       training {
         disabled: true max_queued_jobs: 2 max_data_bytes: 4096 upload_stall_seconds: 7
       }
@@ -33,6 +35,8 @@ TEST(ParseServerConfig, ReadsEveryField) {
                                                                       "server.pbtxt"));
   EXPECT_EQ(options.repository, "/srv/models");
   EXPECT_EQ(options.compute_threads, 3);
+  EXPECT_EQ(options.listen.io_threads, 2);
+  EXPECT_FALSE(options.listen.spin);
   EXPECT_EQ(options.listen.grpc_address, "127.0.0.1:9001");
   EXPECT_EQ(options.listen.http_address, "[::1]:9002");
   EXPECT_EQ(options.listen.max_message_bytes, 1000);
@@ -58,6 +62,9 @@ TEST(ParseServerConfig, EmptyFileIsTheDefaults) {
   EXPECT_EQ(options.listen.drain, absl::Seconds(10));
   EXPECT_EQ(options.repository_poll, absl::ZeroDuration());
   EXPECT_EQ(options.server_name, "sigserve");
+  EXPECT_EQ(options.listen.connections.max_calls, 128);
+  EXPECT_EQ(options.listen.io_threads, 0);
+  EXPECT_TRUE(options.listen.spin);
   EXPECT_FALSE(options.training.disabled);
 }
 
@@ -139,6 +146,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "connections.max_connections is 0"},
         Invalid{"calls", [](auto* o) { o->listen.connections.max_calls = -4; },
                 "connections.max_calls is -4"},
+        Invalid{"io_threads", [](auto* o) { o->listen.io_threads = -1; },
+                "io_threads is -1; expected 0 to 1024"},
         Invalid{"age", [](auto* o) { o->listen.connections.max_age = absl::Seconds(-1); },
                 "connections.max_age_seconds is -1"}),
     [](const auto& info) { return info.param.name; });

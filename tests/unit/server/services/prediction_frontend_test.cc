@@ -1,11 +1,11 @@
 #include "server/services/prediction_frontend.h"
 
-#include <optional>
 #include <string>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/batching/refusal.h"
+#include "tests/support/fake_message.h"
 #include "tests/support/fake_servable.h"
 #include "tests/support/status_matchers.h"
 
@@ -13,6 +13,7 @@ namespace sigserve {
 namespace {
 
 using testing::HasSubstr;
+using testing_support::FakeMessage;
 using testing_support::FakeServable;
 using testing_support::SigmoidSignature;
 
@@ -37,34 +38,6 @@ class NoRecords final : public RequestRecorder {
  public:
   void Record(const RequestRecord&) override {}
   void RecordBatch(absl::string_view, absl::string_view) override {}
-};
-
-class FakeMessage final : public InboundMessage {
- public:
-  FakeMessage(Method method, std::string bytes)
-      : method_(method), bytes_(std::move(bytes)), piece_(bytes_.data(), bytes_.size()) {}
-  int method() const override { return method_; }
-  absl::Span<const absl::string_view> request() const override { return {&piece_, 1}; }
-  absl::Duration deadline() const override { return absl::InfiniteDuration(); }
-  bool cancelled() const override { return false; }
-  uint8_t* AllocateReply(size_t size) override {
-    reply.resize(size);
-    return reinterpret_cast<uint8_t*>(reply.data());
-  }
-  void Reply(const absl::Status& s) override { status = s; }
-  void Refuse(const absl::Status& s, absl::Duration delay) override {
-    status = s;
-    retry_after = delay;
-  }
-
-  std::string reply;
-  std::optional<absl::Status> status;
-  std::optional<absl::Duration> retry_after;
-
- private:
-  const Method method_;
-  const std::string bytes_;
-  const absl::string_view piece_;
 };
 
 class PredictionFrontendTest : public testing::Test {

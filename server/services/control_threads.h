@@ -1,0 +1,40 @@
+// Threads for calls that may take their time: loads, uploads, training's records. As many as are
+// busy at once, up to a bound; they are kept. Thread-safe.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
+namespace sigserve {
+
+class ControlThreads {
+ public:
+  explicit ControlThreads(size_t max_threads = 64) : max_threads_(max_threads) {}
+  /// Runs what is left, and waits.
+  ~ControlThreads();
+  ControlThreads(const ControlThreads&) = delete;
+  ControlThreads& operator=(const ControlThreads&) = delete;
+
+  /// Runs it soon; in order of arrival while threads are short. It must not throw.
+  void Run(std::function<void()> work) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  void Work() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool SomethingToDo() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return stopping_ || !waiting_.empty();
+  }
+
+  const size_t max_threads_;
+  absl::Mutex mutex_;
+  std::deque<std::function<void()>> waiting_ ABSL_GUARDED_BY(mutex_);
+  size_t idle_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::thread> threads_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace sigserve

@@ -1,0 +1,48 @@
+// grpc.health.v1.Health: which of the server (the empty name), its services and its models serve.
+// Our own, since gRPC's library brings threads that poll the connections (grpc_transport.h).
+// Thread-safe.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "grpc/health/v1/health.pb.h"
+#include "server/services/service_method.h"
+
+namespace sigserve {
+
+class HealthService {
+ public:
+  /// The server itself serves from the start.
+  HealthService() { serving_[""] = true; }
+
+  void Set(const std::string& name, bool serving) ABSL_LOCKS_EXCLUDED(mutex_);
+  /// Nothing serves from here on, whatever is set.
+  void Shutdown() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  /// NOT_FOUND: a name that was never set.
+  absl::Status Check(const grpc::health::v1::HealthCheckRequest& request,
+                     grpc::health::v1::HealthCheckResponse* response) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  /// Check, and Watch: the status now and again at every change. It must outlive their calls.
+  std::vector<ServiceMethod> Methods();
+
+ private:
+  class Watcher;
+  using ServingStatus = grpc::health::v1::HealthCheckResponse::ServingStatus;
+  ServingStatus Status(const std::string& name) const ABSL_LOCKS_EXCLUDED(mutex_);
+  void Add(const std::shared_ptr<Watcher>& watcher) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Remove(const Watcher* watcher) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Tell() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  mutable absl::Mutex mutex_;
+  std::map<std::string, bool> serving_ ABSL_GUARDED_BY(mutex_);
+  bool shut_down_ ABSL_GUARDED_BY(mutex_) = false;
+  std::map<const Watcher*, std::weak_ptr<Watcher>> watchers_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace sigserve

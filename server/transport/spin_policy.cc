@@ -1,0 +1,24 @@
+#include "server/transport/spin_policy.h"
+
+#include <sys/resource.h>
+
+#include <utility>
+
+namespace sigserve {
+namespace {
+
+constexpr absl::Duration kPause = absl::Milliseconds(100);
+
+}  // namespace
+
+void SpinPolicy::SpunInVain(int64_t preemptions, absl::Time now) {
+  if (std::exchange(preemptions_, preemptions) != preemptions) pause_until_ = now + kPause;
+}
+
+int64_t ThreadPreemptions() {
+  rusage usage = {};
+  getrusage(RUSAGE_THREAD, &usage);
+  return usage.ru_nivcsw;
+}
+
+}  // namespace sigserve

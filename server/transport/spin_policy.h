@@ -1,0 +1,34 @@
+// When an I/O thread polls for a while before it sleeps: sleeping and waking up costs a call more
+// than all the rest (on loopback 20 of 35 us). It does so only while calls keep coming, and not
+// where the processor is wanted: once the kernel takes it away from a thread that spins, that one
+// sleeps at once for a while. One thread's own.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+namespace sigserve {
+
+class SpinPolicy {
+ public:
+  /// How long a spin lasts.
+  explicit SpinPolicy(absl::Duration spin) : spin_(spin) {}
+
+  bool Spins(absl::Time now) const { return coming_ && now >= pause_until_; }
+  /// An event came after this time of waiting, spun and slept.
+  void Slept(absl::Duration waited) { coming_ = waited < 2 * spin_; }
+  /// A spin ended without an event. `preemptions`: of this thread, so far.
+  void SpunInVain(int64_t preemptions, absl::Time now);
+
+ private:
+  const absl::Duration spin_;
+  bool coming_ = false;
+  int64_t preemptions_ = 0;
+  absl::Time pause_until_ = absl::InfinitePast();
+};
+
+/// How often the kernel has taken the processor from the calling thread.
+int64_t ThreadPreemptions();
+
+}  // namespace sigserve

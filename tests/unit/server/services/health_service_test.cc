@@ -1,0 +1,132 @@
+#include "server/services/health_service.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/fake_stream.h"
+#include "tests/support/status_matchers.h"
+
+namespace sigserve {
+namespace {
+
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+using testing::ElementsAre;
+using testing_support::FakeStream;
+using testing_support::StatusIs;
+
+HealthCheckRequest Of(const std::string& service) {
+  HealthCheckRequest request;
+  request.set_service(service);
+  return request;
+}
+
+HealthCheckResponse::ServingStatus Check(HealthService* health, const std::string& service) {
+  HealthCheckResponse response;
+  EXPECT_OK(health->Check(Of(service), &response));
+  return response.status();
+}
+
+TEST(HealthServiceTest, TellsTheServerFromItsModels) {
+  HealthService health;
+  health.Set("model", false);
+  EXPECT_EQ(Check(&health, ""), HealthCheckResponse::SERVING);
+  EXPECT_EQ(Check(&health, "model"), HealthCheckResponse::NOT_SERVING);
+  health.Set("model", true);
+  EXPECT_EQ(Check(&health, "model"), HealthCheckResponse::SERVING);
+  HealthCheckResponse response;
+  EXPECT_THAT(health.Check(Of("other"), &response),
+              StatusIs(absl::StatusCode::kNotFound, testing::HasSubstr("'other'")));
+}
+
+TEST(HealthServiceTest, NothingServesAfterShutdown) {
+  HealthService health;
+  health.Shutdown();
+  health.Set("model", true);
+  EXPECT_EQ(Check(&health, ""), HealthCheckResponse::NOT_SERVING);
+  EXPECT_EQ(Check(&health, "model"), HealthCheckResponse::NOT_SERVING);
+}
+
+class WatchTest : public testing::Test {
+ protected:
+  void Watch(const std::string& service) {
+    for (const ServiceMethod& method : health_.Methods()) {
+      if (method.transport.reactor != nullptr) reactor_ = method.transport.reactor();
+    }
+    reactor_->OnStart(&stream_);
+    ASSERT_TRUE(stream_.reading);
+    stream_.Deliver(reactor_.get(), Of(service).SerializeAsString());
+  }
+  void WriteDone() { stream_.WriteDone(reactor_.get()); }
+  std::vector<int> Told() const {
+    std::vector<int> told;
+    for (const std::string& bytes : stream_.written) {
+      HealthCheckResponse response;
+      EXPECT_TRUE(response.ParseFromString(bytes));
+      told.push_back(response.status());
+    }
+    return told;
+  }
+
+  HealthService health_;
+  FakeStream stream_;
+  std::shared_ptr<StreamReactor> reactor_;
+};
+
+TEST_F(WatchTest, HearsNowAndAtEveryChange) {
+  Watch("model");
+  EXPECT_THAT(Told(), ElementsAre(HealthCheckResponse::SERVICE_UNKNOWN));
+  WriteDone();
+  health_.Set("model", true);
+  WriteDone();
+  health_.Set("model", true);   // no change
+  health_.Set("other", false);  // not asked for
+  health_.Shutdown();
+  EXPECT_THAT(Told(), ElementsAre(HealthCheckResponse::SERVICE_UNKNOWN,
+                                  HealthCheckResponse::SERVING, HealthCheckResponse::NOT_SERVING));
+  EXPECT_FALSE(stream_.finished.has_value());
+}
+
+TEST_F(WatchTest, ASlowClientHearsTheLastOnly) {
+  health_.Set("model", true);
+  Watch("model");
+  health_.Set("model", false);
+  health_.Set("model", true);
+  health_.Set("model", false);
+  EXPECT_THAT(Told(), ElementsAre(HealthCheckResponse::SERVING));
+  WriteDone();
+  EXPECT_THAT(Told(), ElementsAre(HealthCheckResponse::SERVING, HealthCheckResponse::NOT_SERVING));
+}
+
+TEST_F(WatchTest, EndsWhenTheClientGoes) {
+  Watch("");
+  reactor_->OnCancel();
+  EXPECT_FALSE(stream_.finished.has_value());  // a write is under way
+  WriteDone();
+  EXPECT_THAT(stream_.finished,
+              testing::Optional(StatusIs(absl::StatusCode::kCancelled, testing::_)));
+  reactor_->OnDone();
+  reactor_.reset();
+  health_.Shutdown();
+  EXPECT_EQ(Told().size(), 1U);
+}
+
+TEST_F(WatchTest, GarbageIsRefused) {
+  Watch("");
+  FakeStream stream;
+  const std::shared_ptr<StreamReactor> reactor = health_.Methods().back().transport.reactor();
+  reactor->OnStart(&stream);
+  stream.Deliver(reactor.get(), "\xFF");
+  EXPECT_THAT(stream.finished,
+              testing::Optional(StatusIs(absl::StatusCode::kInvalidArgument, testing::_)));
+}
+
+TEST_F(WatchTest, NoRequestIsNoWatch) {
+  reactor_ = health_.Methods().back().transport.reactor();
+  reactor_->OnStart(&stream_);
+  reactor_->OnReadDone(false);
+  EXPECT_THAT(stream_.finished,
+              testing::Optional(StatusIs(absl::StatusCode::kCancelled, testing::_)));
+}
+
+}  // namespace
+}  // namespace sigserve

@@ -1,0 +1,43 @@
+#include "server/transport/spin_policy.h"
+
+#include "gtest/gtest.h"
+
+namespace sigserve {
+namespace {
+
+constexpr absl::Duration kSpin = absl::Microseconds(50);
+
+TEST(SpinPolicyTest, SpinsOnlyWhileCallsKeepComing) {
+  const absl::Time now = absl::UnixEpoch();
+  SpinPolicy policy(kSpin);
+  EXPECT_FALSE(policy.Spins(now));
+  policy.Slept(absl::Microseconds(60));
+  EXPECT_TRUE(policy.Spins(now));
+  policy.Slept(absl::Milliseconds(1));
+  EXPECT_FALSE(policy.Spins(now));
+}
+
+TEST(SpinPolicyTest, PausesWhereTheProcessorIsWanted) {
+  absl::Time now = absl::UnixEpoch();
+  SpinPolicy policy(kSpin);
+  policy.Slept(absl::Microseconds(60));
+  policy.SpunInVain(0, now);
+  EXPECT_TRUE(policy.Spins(now));
+  policy.SpunInVain(1, now);
+  EXPECT_FALSE(policy.Spins(now));
+  now += absl::Milliseconds(99);
+  EXPECT_FALSE(policy.Spins(now));
+  now += absl::Milliseconds(2);
+  EXPECT_TRUE(policy.Spins(now));
+  policy.SpunInVain(1, now);  // none since
+  EXPECT_TRUE(policy.Spins(now));
+}
+
+TEST(ThreadPreemptionsTest, NeverFall) {
+  const int64_t before = ThreadPreemptions();
+  EXPECT_GE(before, 0);
+  EXPECT_GE(ThreadPreemptions(), before);
+}
+
+}  // namespace
+}  // namespace sigserve

@@ -5,6 +5,11 @@
 
 namespace sigserve {
 
+ControlThreads::ControlThreads(size_t max_threads) : max_threads_(max_threads) {
+  absl::MutexLock lock(&mutex_);
+  threads_.emplace_back([this] { Work(); });
+}
+
 ControlThreads::~ControlThreads() {
   std::vector<std::thread> threads;
   {
@@ -21,8 +26,8 @@ void ControlThreads::Run(std::function<void()> work) {
   if (waiting_.size() <= idle_ || threads_.size() >= max_threads_) return;
   try {
     threads_.emplace_back([this] { Work(); });
-  } catch (const std::system_error&) {  // the system gives no more: those there are will do
-    if (threads_.empty()) throw;
+  } catch (const std::system_error&) {
+    // The system gives no more: those there are will do.
   }
 }
 

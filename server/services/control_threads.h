@@ -1,5 +1,5 @@
-// Threads for calls that may take their time: loads, uploads, training's records. As many as are
-// busy at once, up to a bound; they are kept. Thread-safe.
+// Threads for calls that may take their time: loads, uploads, training's records. One from the
+// start, and as many as are busy at once, up to a bound; they are kept. Thread-safe.
 #pragma once
 
 #include <deque>
@@ -14,7 +14,7 @@ namespace sigserve {
 
 class ControlThreads {
  public:
-  explicit ControlThreads(size_t max_threads = 64) : max_threads_(max_threads) {}
+  explicit ControlThreads(size_t max_threads = 64);
   /// Runs what is left, and waits.
   ~ControlThreads();
   ControlThreads(const ControlThreads&) = delete;

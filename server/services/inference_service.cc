@@ -205,7 +205,7 @@ SIGSERVE_RPC(RepositoryModelUnload) {
   const CallsInProgress::Scope unload(loads_);
   const std::string& model = ModelOf(request);
   response->set_model_name(model);
-  const absl::Status status = registry_->Unload(model);
+  absl::Status status = registry_->Unload(model);
   response->set_is_unloaded(status.ok());
   return status;
 }

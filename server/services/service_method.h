@@ -5,7 +5,6 @@
 
 #include <functional>
 #include <string>
-#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -27,7 +26,7 @@ struct ServiceMethod {
 
 /// A method that answers each request: `absl::Status method(const Request&, Response*)`.
 template <typename Service, typename Request, typename Response>
-ServiceMethod Answering(std::string path, Service* service,
+ServiceMethod Answering(absl::string_view path, Service* service,
                         absl::Status (Service::*method)(const Request&, Response*),
                         RunsOn runs_on = RunsOn::kControlThread) {
   const auto answer = [service, method](absl::Span<const absl::string_view> bytes,
@@ -40,7 +39,7 @@ ServiceMethod Answering(std::string path, Service* service,
     if (status.ok()) response.SerializeToString(reply);
     return status;
   };
-  return {.transport = {.path = std::move(path)}, .answer = answer, .runs_on = runs_on};
+  return {.transport = {.path = std::string(path)}, .answer = answer, .runs_on = runs_on};
 }
 
 }  // namespace sigserve

@@ -1,5 +1,7 @@
 #include "server/services/watch_reactor.h"
 
+#include <new>
+
 #include "server/codec/status.h"
 
 namespace sigserve {
@@ -10,8 +12,7 @@ void WatchReactor::OnStart(ServerStream* stream) {
 }
 
 void WatchReactor::OnReadDone(bool ok) {
-  const absl::Status status =
-      ok ? Open(stream_->message()) : absl::CancelledError("the watcher sent no request");
+  const absl::Status status = ok ? TryOpen() : absl::CancelledError("the watcher sent no request");
   if (!status.ok()) {
     stream_->Finish(WireStatus(status));
     return;
@@ -21,6 +22,14 @@ void WatchReactor::OnReadDone(bool ok) {
     open_ = true;
   }
   Proceed();
+}
+
+absl::Status WatchReactor::TryOpen() {
+  try {
+    return Open(stream_->message());
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("no memory left for the watcher");
+  }
 }
 
 void WatchReactor::OnWriteDone(bool ok) {
@@ -48,13 +57,18 @@ void WatchReactor::Proceed() {
     stream_->Finish(absl::CancelledError("the watcher went away"));
     return;
   }
-  const News news = Next();
-  if (news.message.has_value()) {
-    writing_ = true;
-    stream_->Write(*news.message);
-  } else if (news.ended) {
+  try {
+    const News news = Next();
+    if (news.message.has_value()) {
+      writing_ = true;
+      stream_->Write(*news.message);
+    } else if (news.ended) {
+      finished_ = true;
+      stream_->Finish(absl::OkStatus());
+    }
+  } catch (const std::bad_alloc&) {
     finished_ = true;
-    stream_->Finish(absl::OkStatus());
+    stream_->Finish(absl::ResourceExhaustedError("no memory left for the watcher"));
   }
 }
 

@@ -34,6 +34,8 @@ class WatchReactor : public StreamReactor, public std::enable_shared_from_this<W
   virtual News Next() = 0;
 
  private:
+  absl::Status TryOpen();
+
   ServerStream* stream_ = nullptr;
   absl::Mutex mutex_;
   bool open_ ABSL_GUARDED_BY(mutex_) = false;

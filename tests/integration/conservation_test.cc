@@ -55,7 +55,7 @@ class ConservationTest : public testing::Test {
   Exposition WhenIdle() {
     const absl::Time until = absl::Now() + testing_support::kPatience;
     while (true) {
-      const Exposition metrics(testing_support::HttpGet(server_->http_address(), "/metrics").body);
+      Exposition metrics(testing_support::HttpGet(server_->http_address(), "/metrics").body);
       EXPECT_TRUE(metrics.Has("sigserve_requests_in_flight"));
       const int64_t open =
           metrics.Sum("sigserve_requests_in_flight") + metrics.Sum("sigserve_queue_rows");
@@ -77,6 +77,7 @@ class ConservationTest : public testing::Test {
     clients.push_back(StreamClient(address, 15 * part, 3 * part, Method::kModelStreamInfer));
     clients.push_back(LostClient(address, 18 * part, 2 * part));
     std::vector<std::thread> threads;
+    threads.reserve(clients.size());
     for (const auto& client : clients) threads.emplace_back([&client] { client->Run(); });
     for (std::thread& thread : threads) thread.join();
     Tallies all;

@@ -204,7 +204,7 @@ class Talker final : public Client {
   template <typename Request, typename Answer, typename Stream>
   void Talk(bool wild, grpc::ClientContext* context, Stream* stream) {
     OpenAsks open(method_, &tallies);
-    const auto ahead = static_cast<size_t>(1 + Below(16));
+    const auto ahead = 1 + static_cast<size_t>(Below(16));
     int messages = 1 + Below(200);
     int cancel_after = wild && Chance(60) ? Below(messages) : -1;
     bool healthy = true;

@@ -86,12 +86,16 @@ TEST_F(ComputePoolTest, ALargeRequestRunsOnAllIdleThreads) {
   absl::Mutex mutex;
   int inside = 0;
   int most = 0;
+  absl::Notification both_came;
   target.run = [&](absl::Span<const TensorView> inputs)
       -> absl::StatusOr<std::unique_ptr<const TaskOutputs>> {
+    {
+      absl::MutexLock lock(&mutex);
+      most = std::max(most, ++inside);
+      if (most == 2 && !both_came.HasBeenNotified()) both_came.Notify();
+    }
+    both_came.WaitForNotificationWithTimeout(absl::Seconds(5));
     absl::MutexLock lock(&mutex);
-    most = std::max(most, ++inside);
-    const auto both_came = [&most] { return most == 2; };
-    mutex.AwaitWithTimeout(absl::Condition(&both_came), absl::Seconds(5));
     --inside;
     return std::make_unique<DoubledRows>(inputs[0]);
   };

@@ -44,7 +44,7 @@ class DeadWorkTest : public testing::Test {
   }
 
   /// Counts the rows, and those of dead requests; then `meanwhile` happens.
-  RunBatch Counting(std::function<void()> meanwhile) {
+  RunBatch Counting(const std::function<void()>& meanwhile) {
     return [this, meanwhile](absl::Span<const TensorView> inputs)
                -> absl::StatusOr<std::unique_ptr<const TaskOutputs>> {
       const auto values = inputs[0].values<float>();

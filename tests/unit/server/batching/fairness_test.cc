@@ -87,9 +87,9 @@ class Mix {
   void Offer(const BatchTarget& target, int64_t rows, Ended ended) {
     TaskProbe& probe = probes_.emplace_back();
     Task task = probe.NewTask(rows, 1, now_);
-    task.done = [this, ended, done = std::move(task.done)](const absl::Status& status,
-                                                           const TaskOutputs* outputs,
-                                                           const TaskTiming& timing) {
+    task.done = [ended, done = std::move(task.done)](const absl::Status& status,
+                                                     const TaskOutputs* outputs,
+                                                     const TaskTiming& timing) {
       done(status, outputs, timing);
       ended(status);
     };

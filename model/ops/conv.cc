@@ -40,6 +40,13 @@ class ConvOp final : public Op {
     }
     SIGSERVE_RETURN_IF_ERROR(CheckConvOperands(in, w[0]));
     SIGSERVE_RETURN_IF_ERROR(window_.Slide(x, false, axes));
+    const auto pool = static_cast<int64_t>(epilogue_.pool);
+    if (axes[2].output < pool) {
+      return absl::InvalidArgumentError(absl::StrCat("input ", x.ToString(), " gives an output of ",
+                                                     axes[2].output, ", which a window of ", pool,
+                                                     " does not fit"));
+    }
+    axes[2].output /= pool;
     return SetOutput(DType::kFloat32, WindowOutput(x, w[0], axes), out[0]);
   }
 
@@ -55,6 +62,8 @@ class ConvOp final : public Op {
     shape.out_channels = static_cast<size_t>(in[1].shape()[0] / groups_);
     shape.y = AxisOf(axes[1]);
     shape.x = AxisOf(axes[2]);
+    shape.x.output /= epilogue_.pool;
+    shape.x.grid = shape.x.output * epilogue_.pool;
     kernels::ConvEpilogue epilogue = epilogue_;
     if (in.size() > 2 && in[2].present()) {
       epilogue.bias = in[2].values<float>().data();

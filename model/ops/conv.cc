@@ -101,7 +101,8 @@ class ConvOp final : public Op {
     shape.y.taps = dims.rank() == 4 ? static_cast<size_t>(dims[2]) : 1;
     shape.x.taps = static_cast<size_t>(dims[dims.rank() - 1]);
     const size_t size = kernels::PackedConvSize(shape.out_channels, shape.depth());
-    AlignedBuffer packed(size * static_cast<size_t>(groups_) * sizeof(float));
+    AlignedBuffer packed =
+        AlignedBuffer::Uninitialized(size * static_cast<size_t>(groups_) * sizeof(float));
     kernels::ConvWeights weights;
     weights.data = w.values<float>().data();
     weights.row_stride = shape.depth();

@@ -219,7 +219,7 @@ class ConvTransposeOp final : public Op {
     ForEachPhase(axes, [&](int64_t, int64_t, const Phase& y, const Phase& x) {
       size += shape.groups * shape_of(y, x);
     });
-    AlignedBuffer packed(size * sizeof(float));
+    AlignedBuffer packed = AlignedBuffer::Uninitialized(size * sizeof(float));
     auto* to = static_cast<float*>(packed.data());
     ForEachPhase(axes, [&](int64_t, int64_t, const Phase& y, const Phase& x) {
       const size_t count = shape_of(y, x);

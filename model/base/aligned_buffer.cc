@@ -11,22 +11,29 @@ namespace {
 
 constexpr uintptr_t kHugePage = uintptr_t{2} << 20;
 
-// Weights are read from end to end: huge pages spare look-ups in page tables then, and most of the
-// page faults before. A hint: without it all works.
-void PreferHugePages(std::byte* data, size_t bytes) {
+}  // namespace
+
+void PreferHugePages(void* data, size_t bytes) {
   const auto address = reinterpret_cast<uintptr_t>(data);
   const uintptr_t before = (kHugePage - address % kHugePage) % kHugePage;
   if (bytes < before + kHugePage) return;
-  (void)madvise(data + before, (bytes - before) / kHugePage * kHugePage, MADV_HUGEPAGE);
+  (void)madvise(static_cast<std::byte*>(data) + before, (bytes - before) / kHugePage * kHugePage,
+                MADV_HUGEPAGE);
 }
 
-}  // namespace
+AlignedBuffer::AlignedBuffer(size_t bytes) : AlignedBuffer(Uninitialized(bytes)) {
+  if (bytes > 0) std::memset(data_.get(), 0, bytes);
+}
 
-AlignedBuffer::AlignedBuffer(size_t bytes) : size_(bytes) {
-  if (bytes == 0) return;
-  data_.reset(static_cast<std::byte*>(::operator new (bytes, std::align_val_t{kAlignment})));
-  PreferHugePages(data_.get(), bytes);
-  std::memset(data_.get(), 0, bytes);
+AlignedBuffer AlignedBuffer::Uninitialized(size_t bytes) {
+  AlignedBuffer buffer;
+  buffer.size_ = bytes;
+  if (bytes > 0) {
+    void* data = ::operator new (bytes, std::align_val_t{kAlignment});
+    buffer.data_.reset(static_cast<std::byte*>(data));
+    PreferHugePages(data, bytes);
+  }
+  return buffer;
 }
 
 void AlignedBuffer::Free::operator()(std::byte* p) const {

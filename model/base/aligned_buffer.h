@@ -1,5 +1,5 @@
-// Owned bytes, aligned to 64 (a cache line, and the widest vector). Contents start out as zeros.
-// Moves, does not copy.
+// Owned bytes, aligned to 64 (a cache line, and the widest vector). Contents start out as zeros
+// unless said otherwise. Moves, does not copy.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +13,8 @@ class AlignedBuffer {
 
   AlignedBuffer() = default;
   explicit AlignedBuffer(size_t bytes);
+  /// For who writes every byte before it is read: large buffers are written once, not twice.
+  static AlignedBuffer Uninitialized(size_t bytes);
 
   void* data() { return data_.get(); }
   const void* data() const { return data_.get(); }
@@ -25,5 +27,9 @@ class AlignedBuffer {
   std::unique_ptr<std::byte, Free> data_;
   size_t size_ = 0;
 };
+
+/// Before memory is first written: large memory that is read from end to end then costs fewer
+/// look-ups in page tables and fewer page faults. A hint: without it all works.
+void PreferHugePages(void* data, size_t bytes);
 
 }  // namespace sigserve

@@ -15,6 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "model/base/aligned_buffer.h"
 #include "model/base/status_macros.h"
 
 namespace sigserve {
@@ -102,7 +103,10 @@ absl::StatusOr<std::string> PosixFileSystem::ReadFile(const std::string& path, i
     return absl::InvalidArgumentError(
         absl::StrCat("'", path, "' has ", info.st_size, " bytes; the limit is ", max_bytes));
   }
-  std::string contents(static_cast<size_t>(info.st_size), '\0');
+  std::string contents;
+  contents.reserve(static_cast<size_t>(info.st_size));
+  PreferHugePages(contents.data(), contents.capacity());
+  contents.resize(static_cast<size_t>(info.st_size));
   size_t done = 0;
   while (done < contents.size()) {
     const ssize_t got = read(fd.get(), contents.data() + done, contents.size() - done);

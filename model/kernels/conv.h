@@ -2,12 +2,12 @@
 // product of a weight matrix with patches that are gathered into L1 as they are needed. One call
 // convolves, or computes one phase of a transposed convolution: ConvAxis says which.
 //
-// Each output is one chain of fused multiply-adds over the taps (rows first) and, within a tap, the
-// input channels, starting from 0; taps outside the image count as zeros. Then + bias, then the
-// activation. So an image has the same bits in any batch, and on every CPU target with fused
+// Each output is one chain of fused multiply-adds over the input channels and, within a channel,
+// the taps, row by row, starting from 0; taps outside the image count as zeros. Then + bias, then
+// the activation. So an image has the same bits in any batch, and on every CPU target with fused
 // multiply-add.
 //
-// Thread-safe, no allocation (up to 144 KB of stack), cannot fail. Nothing may overlap the output.
+// Thread-safe, no allocation (up to 210 KB of stack), cannot fail. Nothing may overlap the output.
 #pragma once
 
 #include <cstddef>
@@ -31,6 +31,9 @@ struct ConvEpilogue {
   ConvActivation activation = ConvActivation::kNone;
   float alpha = 0;
   float beta = 0;
+  /// Last, the largest of 1, 2 or 4 neighbours in x (a NaN is): x.grid must be a multiple of this,
+  /// and x.output counts the results.
+  size_t pool = 1;
 };
 
 /// Along one axis, position p of the grid reads the input at first + p * step + t * tap_step for
@@ -78,6 +81,11 @@ void PackConvWeights(const ConvWeights& weights, const ConvShape& shape, absl::S
 /// x: [batch, groups * in_channels, y.input, x.input]; out: [batch, groups * out_channels,
 /// y.output, x.output], of which the positions of the grid are written.
 void Convolve(const ConvShape& shape, const float* x, const float* packed,
+              const ConvEpilogue& epilogue, float* out);
+/// The same for each of these in turn, which differ in taps, firsts, tap steps, grids and
+/// out_firsts only; packed: those of all, one after another. Faster than one by one where 2 to 4
+/// read the same neighbourhood.
+void Convolve(absl::Span<const ConvShape> phases, const float* x, const float* packed,
               const ConvEpilogue& epilogue, float* out);
 
 }  // namespace sigserve::kernels

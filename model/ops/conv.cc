@@ -40,6 +40,13 @@ class ConvOp final : public Op {
     }
     SIGSERVE_RETURN_IF_ERROR(CheckConvOperands(in, w[0]));
     SIGSERVE_RETURN_IF_ERROR(window_.Slide(x, false, axes));
+    const auto pool = static_cast<int64_t>(epilogue_.pool);
+    if (axes[2].output < pool) {
+      return absl::InvalidArgumentError(absl::StrCat("input ", x.ToString(), " gives an output of ",
+                                                     axes[2].output, ", which a window of ", pool,
+                                                     " does not fit"));
+    }
+    axes[2].output /= pool;
     return SetOutput(DType::kFloat32, WindowOutput(x, w[0], axes), out[0]);
   }
 
@@ -55,6 +62,8 @@ class ConvOp final : public Op {
     shape.out_channels = static_cast<size_t>(in[1].shape()[0] / groups_);
     shape.y = AxisOf(axes[1]);
     shape.x = AxisOf(axes[2]);
+    shape.x.output /= epilogue_.pool;
+    shape.x.grid = shape.x.output * epilogue_.pool;
     kernels::ConvEpilogue epilogue = epilogue_;
     if (in.size() > 2 && in[2].present()) {
       epilogue.bias = in[2].values<float>().data();
@@ -92,7 +101,8 @@ class ConvOp final : public Op {
     shape.y.taps = dims.rank() == 4 ? static_cast<size_t>(dims[2]) : 1;
     shape.x.taps = static_cast<size_t>(dims[dims.rank() - 1]);
     const size_t size = kernels::PackedConvSize(shape.out_channels, shape.depth());
-    AlignedBuffer packed(size * static_cast<size_t>(groups_) * sizeof(float));
+    AlignedBuffer packed =
+        AlignedBuffer::Uninitialized(size * static_cast<size_t>(groups_) * sizeof(float));
     kernels::ConvWeights weights;
     weights.data = w.values<float>().data();
     weights.row_stride = shape.depth();

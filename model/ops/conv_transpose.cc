@@ -1,3 +1,4 @@
+#include <array>
 #include <numeric>
 #include <vector>
 
@@ -10,6 +11,8 @@ namespace {
 // Outputs whose distance is a multiple of the stride read the same taps, so each such phase is a
 // convolution of stride 1 with some of the taps. Along one axis, output o reads input i by tap k
 // where o + pad = i * stride + k * dilation.
+constexpr size_t kTogether = 4;  // of these phases
+
 struct Phase {
   int64_t first_tap = 0;
   int64_t taps = 0;
@@ -100,18 +103,27 @@ class ConvTransposeOp final : public Op {
     if (in.size() > 2 && in[2].present()) {
       epilogue.bias = in[2].values<float>().data();
     }
-    ForEachPhase(
-        axes, [&](int64_t y, int64_t remainder_x, const Phase& phase_y, const Phase& phase_x) {
-          kernels::ConvShape shape = Channels(w);
-          shape.batch = static_cast<size_t>(x[0]);
-          shape.y = AxisOf(axes[1], y, phase_y);
-          shape.x = AxisOf(axes[2], remainder_x, phase_x);
-          if (shape.y.grid > 0 && shape.x.grid > 0) {
-            kernels::Convolve(shape, in[0].values<float>().data(), packed, epilogue,
-                              out[0].values<float>().data());
-          }
-          packed += shape.groups * kernels::PackedConvSize(shape.out_channels, shape.depth());
-        });
+    std::array<kernels::ConvShape, kTogether> shapes;
+    size_t count = 0;
+    const auto convolve = [&] {
+      kernels::Convolve(absl::MakeConstSpan(shapes.data(), count), in[0].values<float>().data(),
+                        packed, epilogue, out[0].values<float>().data());
+      for (size_t i = 0; i < count; ++i) {
+        packed +=
+            shapes[i].groups * kernels::PackedConvSize(shapes[i].out_channels, shapes[i].depth());
+      }
+      count = 0;
+    };
+    ForEachPhase(axes, [&](int64_t remainder_y, int64_t remainder_x, const Phase& phase_y,
+                           const Phase& phase_x) {
+      kernels::ConvShape& shape = shapes[count++];
+      shape = Channels(w);
+      shape.batch = static_cast<size_t>(x[0]);
+      shape.y = AxisOf(axes[1], remainder_y, phase_y);
+      shape.x = AxisOf(axes[2], remainder_x, phase_x);
+      if (count == kTogether) convolve();
+    });
+    convolve();
   }
 
  private:
@@ -207,7 +219,7 @@ class ConvTransposeOp final : public Op {
     ForEachPhase(axes, [&](int64_t, int64_t, const Phase& y, const Phase& x) {
       size += shape.groups * shape_of(y, x);
     });
-    AlignedBuffer packed(size * sizeof(float));
+    AlignedBuffer packed = AlignedBuffer::Uninitialized(size * sizeof(float));
     auto* to = static_cast<float*>(packed.data());
     ForEachPhase(axes, [&](int64_t, int64_t, const Phase& y, const Phase& x) {
       const size_t count = shape_of(y, x);

@@ -37,7 +37,7 @@ absl::StatusOr<kernels::ConvEpilogue> ReadConvEpilogue(
   }
   const Attributes& ours = node.attributes;
   for (const std::string& attribute : ours.names()) {
-    static constexpr absl::string_view kOurs[] = {"activation", "alpha", "beta"};
+    static constexpr absl::string_view kOurs[] = {"activation", "alpha", "beta", "pool"};
     if (absl::c_find(kOurs, attribute) == std::end(kOurs) &&
         absl::c_find(known, attribute) == known.end()) {
       return absl::InvalidArgumentError(absl::StrCat("unknown attribute '", attribute, "'"));
@@ -46,6 +46,11 @@ absl::StatusOr<kernels::ConvEpilogue> ReadConvEpilogue(
   SIGSERVE_ASSIGN_OR_RETURN(const std::string name, ours.String("activation", "None"));
   SIGSERVE_ASSIGN_OR_RETURN(epilogue.alpha, ours.Float("alpha", 0));
   SIGSERVE_ASSIGN_OR_RETURN(epilogue.beta, ours.Float("beta", 0));
+  SIGSERVE_ASSIGN_OR_RETURN(const int64_t pool, ours.Int("pool", 1));
+  if ((pool != 1 && pool != 2 && pool != 4) || (pool > 1 && node.op_type != "Conv")) {
+    return absl::InvalidArgumentError(absl::StrCat("pool is ", pool, ", expected 1, 2 or 4"));
+  }
+  epilogue.pool = static_cast<size_t>(pool);
   for (const auto& [text, activation] : kActivations) {
     if (name == text) {
       epilogue.activation = activation;

@@ -32,7 +32,7 @@ Weights::Weights(const TensorView& constant, bool transposed) : transposed_(tran
   }
   const kernels::MatrixView w = MatrixOf(constant, transposed);
   const size_t size = kernels::PackedSize(w.rows, w.columns);
-  panels_ = AlignedBuffer(size * sizeof(float));
+  panels_ = AlignedBuffer::Uninitialized(size * sizeof(float));
   kernels::PackWeights(w, {static_cast<float*>(panels_.data()), size});
   columns_ = w.columns;
   packed_ = true;

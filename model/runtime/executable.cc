@@ -49,6 +49,14 @@ Signature Describe(const Program& program, const Probes& probes, std::vector<Val
   return signature;
 }
 
+int64_t ConstantBytes(const Graph& graph) {
+  int64_t bytes = 0;
+  for (const auto& value : graph.values()) {
+    if (value.constant != nullptr) bytes += static_cast<int64_t>(value.constant->bytes());
+  }
+  return bytes;
+}
+
 bool OutputsFollowBatch(const Graph& graph, const Probes& probes) {
   for (const ValueId id : graph.outputs()) {
     for (size_t p = 0; p < probes.types.size(); ++p) {
@@ -96,7 +104,8 @@ absl::StatusOr<std::shared_ptr<const Executable>> Executable::CompileGraph(const
       (only_batch_is_free ? impl->family.valid() : BatchIsFree(prepared) && probes.all_worked) &&
       OutputsFollowBatch(prepared, probes);
   executable->impl_ = std::move(impl);
-  executable->signature_.batchable = maybe_batchable && RowsAreIndependent(executable);
+  executable->signature_.batchable =
+      maybe_batchable && RowsAreIndependent(executable, ConstantBytes(prepared));
   return executable;
 }
 

@@ -10,8 +10,13 @@ Tensor::Tensor(DType dtype, Shape shape)
       shape_(std::move(shape)),
       buffer_(static_cast<size_t>(shape_.elements()) * SizeOf(dtype)) {}
 
+Tensor Tensor::Uninitialized(DType dtype, Shape shape) {
+  const size_t bytes = static_cast<size_t>(shape.elements()) * SizeOf(dtype);
+  return {dtype, std::move(shape), AlignedBuffer::Uninitialized(bytes)};
+}
+
 Tensor Tensor::CopyOf(const TensorView& view) {
-  Tensor copy(view.dtype(), view.shape());
+  Tensor copy = Uninitialized(view.dtype(), view.shape());
   if (copy.bytes() > 0) std::memcpy(copy.data(), view.data(), copy.bytes());
   return copy;
 }

@@ -16,6 +16,8 @@ class Tensor {
   Tensor() : Tensor(DType::kFloat32, Shape{0}) {}
   /// Requires a concrete shape that CheckedBytes accepts.
   Tensor(DType dtype, Shape shape);
+  /// The same, but for who writes every element before it is read.
+  static Tensor Uninitialized(DType dtype, Shape shape);
 
   /// A tensor with these values; their count must be shape.elements().
   template <typename T>
@@ -49,6 +51,9 @@ class Tensor {
   Tensor Clone() const { return CopyOf(view()); }
 
  private:
+  Tensor(DType dtype, Shape shape, AlignedBuffer buffer)
+      : dtype_(dtype), shape_(std::move(shape)), buffer_(std::move(buffer)) {}
+
   DType dtype_;
   Shape shape_;
   AlignedBuffer buffer_;

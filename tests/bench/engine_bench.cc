@@ -53,6 +53,14 @@ void MlpSmallMixedBatches(benchmark::State& state) {
 }
 BENCHMARK(MlpSmallMixedBatches);
 
+void DecoderNet(benchmark::State& state) { RunRows(state, Decoder(), Shape{state.range(0), 64}); }
+BENCHMARK(DecoderNet)->Arg(1)->Arg(8);
+
+void DeepSeaNet(benchmark::State& state) {
+  RunRows(state, DeepSea(), Shape{state.range(0), 4, 1, 1000});
+}
+BENCHMARK(DeepSeaNet)->Arg(1)->Arg(8)->Arg(32);
+
 void SigmoidOnly(benchmark::State& state) {
   RunRows(state, Elementwise({"Sigmoid"}), Shape{state.range(0)});
 }

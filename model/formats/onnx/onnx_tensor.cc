@@ -260,11 +260,14 @@ absl::StatusOr<Tensor> TensorFromOnnx(const TensorProto& proto, absl::string_vie
     return tensor;
   }
   SIGSERVE_RETURN_IF_ERROR(CheckDataFits(proto, source, dtype, shape));
+  if (source.field == "raw_data") {
+    Tensor tensor = Tensor::Uninitialized(dtype, shape);
+    if (!CopyRaw(declared, raw_data.data(), tensor.elements(), tensor.data())) return BadBool();
+    return tensor;
+  }
   Tensor tensor(dtype, shape);
   if (source.count == 0) return tensor;
-  if (source.field == "raw_data") {
-    if (!CopyRaw(declared, raw_data.data(), tensor.elements(), tensor.data())) return BadBool();
-  } else if (source.field == "int32_data") {
+  if (source.field == "int32_data") {
     SIGSERVE_RETURN_IF_ERROR(CopyInt32Data(proto, tensor));
   } else if (source.field == "float_data") {
     CopyField<float>(proto.float_data(), tensor);

@@ -6,6 +6,7 @@
 #include "model/graph/passes/fuse_activation.h"
 #include "model/graph/passes/fuse_bias.h"
 #include "model/graph/passes/fuse_gelu.h"
+#include "model/graph/passes/fuse_pool.h"
 #include "model/graph/passes/remove_dead_nodes.h"
 #include "model/graph/passes/remove_identities.h"
 #include "model/graph/passes/stable_log_sigmoid.h"
@@ -21,6 +22,7 @@ absl::StatusOr<Graph> Optimize(const Graph& graph) {
   SIGSERVE_ASSIGN_OR_RETURN(current, FuseBias(current));
   SIGSERVE_ASSIGN_OR_RETURN(current, FoldBatchNorm(current));
   SIGSERVE_ASSIGN_OR_RETURN(current, FuseActivation(current));
+  SIGSERVE_ASSIGN_OR_RETURN(current, FusePool(current));
   return current;
 }
 

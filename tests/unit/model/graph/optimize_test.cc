@@ -151,6 +151,31 @@ TEST_F(Passes, ALayerOfSeveralRowsAtOnce) {  // [N,4,7] x [7,5] + [5]
   ExpectSameBits(graph, fused, Random(Shape{3, 4, 7}, 99));
 }
 
+TEST_F(Passes, AConvolutionTakesInAPoolOfNeighboursAndNoOther) {
+  struct Pool {
+    std::vector<int64_t> kernel;
+    std::vector<int64_t> strides;
+    int64_t ceil_mode;
+    size_t nodes;
+  };
+  for (const Pool& pool :
+       {Pool{{1, 4}, {1, 4}, 0, 1}, Pool{{1, 2}, {1, 2}, 0, 1}, Pool{{1, 4}, {1, 2}, 0, 2},
+        Pool{{1, 4}, {1, 4}, 1, 2}, Pool{{2, 4}, {2, 4}, 0, 2}, Pool{{1, 3}, {1, 3}, 0, 2}}) {
+    b = GraphBuilder();
+    Attributes attributes;
+    ASSERT_OK(attributes.Add("kernel_shape", pool.kernel));
+    ASSERT_OK(attributes.Add("strides", pool.strides));
+    ASSERT_OK(attributes.Add("ceil_mode", pool.ceil_mode));
+    const ValueId z = b.AddNode("Conv", {Input({3, 4, 21}), Weights("w", Shape{5, 3, 2, 3})}, "z");
+    const ValueId h = b.AddNode("Relu", {z}, "h");
+    b.AddOutput(b.AddNode("MaxPool", {h}, "y", attributes));
+    const Graph graph = Built();
+    ASSERT_OK_AND_ASSIGN(const Graph fused, Optimize(graph));
+    EXPECT_EQ(fused.nodes().size(), pool.nodes);
+    ExpectSameBits(graph, fused, Random(Shape{2, 3, 4, 21}, 99));
+  }
+}
+
 TEST_F(Passes, WhatIsReadElsewhereStays) {
   const ValueId z = b.AddNode("MatMul", {Input({7}), Weights("w", Shape{7, 5})}, "z");
   const ValueId sum = b.AddNode("Add", {z, Weights("b", Shape{5})}, "sum");

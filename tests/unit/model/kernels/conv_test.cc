@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 
 #include "tests/support/cpu_targets.h"
 
@@ -116,9 +117,9 @@ class Convolution {
   }
   float Sum(size_t n, size_t r, size_t y, size_t x, bool fused) const {
     float sum = 0;
-    for (size_t ty = 0; ty < s_.y.taps; ++ty) {
-      for (size_t tx = 0; tx < s_.x.taps; ++tx) {
-        for (size_t c = 0; c < s_.in_channels; ++c) {
+    for (size_t c = 0; c < s_.in_channels; ++c) {
+      for (size_t ty = 0; ty < s_.y.taps; ++ty) {
+        for (size_t tx = 0; tx < s_.x.taps; ++tx) {
           const float w = w_[((r * s_.in_channels + c) * s_.y.taps + ty) * s_.x.taps + tx];
           size_t at_y = 0;
           size_t at_x = 0;
@@ -182,6 +183,9 @@ std::vector<ConvShape> Shapes() {
   shapes.push_back({3, 4, 2, 3, Axis(6, 3, 1, 1), Axis(7, 3, 1, 1)});    // groups
   shapes.push_back({2, 7, 1, 1, Axis(9, 3, 2, 1), Axis(9, 3, 2, 1)});    // depthwise
   shapes.push_back({5, 1, 300, 200, Axis(1, 1), Axis(50, 2)});           // blocks of everything
+  shapes.push_back({2, 1, 2, 500, Axis(1, 1), Axis(50, 2)});             // blocks of outputs
+  shapes.push_back({1, 1, 2, 5, Axis(18, 17), Axis(18, 17)});            // blocks of taps
+  shapes.push_back({9, 1, 5, 5, Axis(2, 3, 1, 1), Axis(2, 3, 1, 1)});    // many copies in a panel
   shapes.push_back({9, 1, 17, 20, Axis(4, 3, 1, 1), Axis(4, 3, 1, 1)});  // panels span images
   shapes.push_back({0, 1, 3, 5, Axis(4, 3, 1, 1), Axis(4, 3, 1, 1)});    // no images
   shapes.push_back({2, 1, 3, 5, Axis(3, 2, 1, 9), Axis(3, 2, 1, 9)});    // mostly padding
@@ -222,6 +226,65 @@ TEST(Conv, Activations) {
     ForEachTarget([&](int64_t target) {
       EXPECT_TRUE(SameBits(conv.Kernel(e), Fuses(target) ? fused : separate));
     });
+  }
+}
+
+TEST(Conv, PoolsNeighbours) {
+  for (const size_t pool : {2, 4}) {
+    for (size_t pooled = 1; pooled <= 20; ++pooled) {
+      SCOPED_TRACE(testing::Message() << pool << " x " << pooled);
+      ConvShape s{3, 2, 3, 14, Axis(3, 2), Axis(pool * pooled + 1, 2)};
+      Convolution whole(s);
+      whole.x()[5] = std::numeric_limits<float>::quiet_NaN();
+      s.x.output = pooled;
+      Convolution conv(s);
+      conv.x() = whole.x();
+      ForEachTarget([&](int64_t) {
+        const std::vector<float> all = whole.Kernel({nullptr, ConvActivation::kLeaky, -0.5F, 0});
+        std::vector<float> expected;
+        for (auto at = all.begin(); at != all.end(); at += static_cast<ptrdiff_t>(pool)) {
+          expected.push_back(
+              std::accumulate(at, at + static_cast<ptrdiff_t>(pool), *at,
+                              [](float m, float v) { return std::isnan(v) || v > m ? v : m; }));
+        }
+        ASSERT_TRUE(
+            SameBits(conv.Kernel({nullptr, ConvActivation::kLeaky, -0.5F, 0, pool}), expected));
+      });
+    }
+  }
+}
+
+// As transposed convolutions of stride 2 have them, with pads of 0 and of 1.
+TEST(Conv, PhasesTogetherAreThePhasesOneByOne) {
+  for (const size_t taps : {1, 2, 3, 7}) {
+    for (const size_t width : {1, 3, 4, 16, 33}) {
+      for (const bool swapped : {false, true}) {
+        SCOPED_TRACE(testing::Message() << taps << " taps, " << width << ", " << swapped);
+        std::vector<ConvShape> phases;
+        for (const size_t y : {0, 1}) {
+          for (const size_t x : {0, 1}) {
+            const size_t out_x = swapped ? 1 - x : x;
+            phases.push_back({2, 2, 25, 14, PhaseAxis(5, taps, static_cast<ptrdiff_t>(y), y),
+                              PhaseAxis(width, taps, static_cast<ptrdiff_t>(x), out_x)});
+          }
+        }
+        const ConvShape& s = phases[0];
+        const std::vector<float> x = Numbers(s.batch * s.groups * s.in_channels * 5 * width, 1);
+        const size_t size = s.groups * PackedConvSize(s.out_channels, s.depth());
+        const std::vector<float> packed = Numbers(phases.size() * size, 2);
+        const std::vector<float> bias = Numbers(s.groups * s.out_channels, 3);
+        const ConvEpilogue epilogue{bias.data(), ConvActivation::kRelu};
+        ForEachTarget([&](int64_t) {
+          std::vector<float> one_by_one(s.batch * s.groups * s.out_channels * 10 * 2 * width);
+          std::vector<float> together = one_by_one;
+          for (size_t i = 0; i < phases.size(); ++i) {
+            Convolve(phases[i], x.data(), packed.data() + i * size, epilogue, one_by_one.data());
+          }
+          Convolve(phases, x.data(), packed.data(), epilogue, together.data());
+          ASSERT_TRUE(SameBits(together, one_by_one));
+        });
+      }
+    }
   }
 }
 

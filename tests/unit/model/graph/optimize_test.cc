@@ -43,6 +43,7 @@ std::vector<float> Evaluate(const Graph& graph, const Tensor& x) {
   std::vector<TensorType> types;
   EXPECT_OK(program->InferTypes({{x.dtype(), x.shape()}}, types));
   std::vector<Tensor> values;
+  values.reserve(types.size());
   for (const TensorType& type : types) values.emplace_back(type.dtype, type.shape);
   const auto view = [&](ValueId id) -> TensorView {
     if (id == kNoValue) return {};

@@ -274,9 +274,7 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
   if (options.listen.spin && transport_options.io_threads == 1 && cpus.quota.value_or(1) >= 1) {
     transport_options.loop.spin = kSpin;
   }
-  transport_options.executor = [&control](std::function<void()> work) {
-    control.Run(std::move(work));
-  };
+  transport_options.executor = [&control](const std::function<void()>& work) { control.Run(work); };
   SchedulerOptions heavy_options;
   heavy_options.workers =
       options.compute_threads > 0 ? static_cast<int>(options.compute_threads) : cpus.threads();

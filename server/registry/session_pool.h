@@ -24,7 +24,9 @@ class SessionPool : public std::enable_shared_from_this<SessionPool> {
   static constexpr size_t kMaxIdleBytes = size_t{16} << 20;
 
   SessionPool(std::shared_ptr<const Executable> executable, size_t max_idle)
-      : executable_(std::move(executable)), max_idle_(max_idle) {}
+      : executable_(std::move(executable)), max_idle_(max_idle) {
+    idle_.reserve(max_idle);  // giving back must not fail
+  }
 
   /// Runs one batch; the results hold until the pointer is released. INVALID_ARGUMENT and
   /// RESOURCE_EXHAUSTED as Session::Run. The pool must be owned by a shared_ptr.

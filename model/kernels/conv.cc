@@ -360,6 +360,7 @@ size_t PackedConvSize(size_t out_channels, size_t depth) {
 void PackConvWeights(const ConvWeights& weights, const ConvShape& shape, absl::Span<float> packed) {
   std::fill(packed.begin(), packed.end(), 0.0F);
   const size_t depth = shape.depth();
+  if (depth == 0) return;
   for (size_t row = 0; row < shape.out_channels; ++row) {
     float* to = packed.data() + row / kRows * kRows * depth + row % kRows;
     for (size_t c = 0; c < shape.in_channels; ++c) {
@@ -381,6 +382,7 @@ void ConvolveGroups(Share& share, const ConvEpilogue& epilogue, float* out) {
   const auto run = HWY_DYNAMIC_DISPATCH(ConvolveRows);
   const auto parts = [](size_t n, size_t size) { return (n + size - 1) / size; };
   const ConvShape& s = *share.shape;
+  if (s.batch * s.y.grid * s.x.grid == 0) return;  // there may be no memory either
   // Blocks of about the same size, of whole blocks of weights.
   const size_t blocks = std::max<size_t>(1, parts(s.out_channels * share.phases, kBlockRows));
   const size_t rows = parts(parts(s.out_channels, blocks), kRows) * kRows;

@@ -143,7 +143,7 @@ HWY_NOINLINE void Sums(const NarrowStep& s, size_t column, float* to) {
       }
     }
   }
-  const float* w = s.w + column * kChains;
+  const float* w = s.k == 0 ? s.w : s.w + column * kChains;  // of no depth there are none
   size_t k = 0;
   for (; k + kChains <= s.k; k += kChains) {
     Block<R, C>(x, w, sum);

@@ -31,7 +31,7 @@ class BatchRunner {
            absl::FunctionRef<void()> computed);
 
  private:
-  using Outputs = absl::StatusOr<std::unique_ptr<const TaskOutputs>>;
+  using Outputs = absl::StatusOr<BatchOutputs>;
 
   void RunAlone(const BatchTarget& target, Task& task, DispatchReason reason,
                 absl::FunctionRef<void()> computed);

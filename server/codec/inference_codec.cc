@@ -185,9 +185,9 @@ absl::StatusOr<InferParameters> DecodeInferParameters(const ModelInferRequest& r
   return parameters;
 }
 
-absl::StatusOr<std::vector<int>> DecodeInferOutputs(const ModelInferRequest& request,
-                                                    const Signature& signature) {
-  std::vector<absl::string_view> names;
+absl::StatusOr<OutputIndices> DecodeInferOutputs(const ModelInferRequest& request,
+                                                 const Signature& signature) {
+  absl::InlinedVector<absl::string_view, 4> names;
   for (const auto& output : request.outputs()) {
     SIGSERVE_RETURN_IF_ERROR(RefuseParameter("output", output.name(), output.parameters()));
     names.push_back(output.name());

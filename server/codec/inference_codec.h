@@ -31,8 +31,8 @@ struct InferParameters {
 absl::StatusOr<InferParameters> DecodeInferParameters(const inference::ModelInferRequest& request);
 
 /// Indices of the outputs asked for, in that order.
-absl::StatusOr<std::vector<int>> DecodeInferOutputs(const inference::ModelInferRequest& request,
-                                                    const Signature& signature);
+absl::StatusOr<OutputIndices> DecodeInferOutputs(const inference::ModelInferRequest& request,
+                                                 const Signature& signature);
 
 void EncodeInferResponse(const inference::ModelInferRequest& request,
                          const InferParameters& parameters, const Servable& servable,

@@ -90,6 +90,7 @@ absl::StatusOr<TensorView> DecodeTensor(const v1::Tensor& tensor, const Signatur
       TensorView view, ViewOfElements(name, DType::kInt64, shape, "int64_values",
                                       tensor.int64_values().data(), tensor.int64_values_size()));
   if (dtype == DType::kInt64) return view;
+  inputs->converted.reserve(signature.inputs.size());  // views into it must not move
   SIGSERVE_ASSIGN_OR_RETURN(Tensor narrow, Narrow(tensor, shape));
   inputs->converted.push_back(std::move(narrow));
   return inputs->converted.back().view();
@@ -241,7 +242,6 @@ absl::Status DecodePredictInputs(const v1::PredictRequest& request, const Signat
         absl::StrCat("got ", count, " inputs, expected ", signature.inputs.size()));
   }
   inputs->tensors.reserve(count);
-  inputs->converted.reserve(count);  // views into it must not move
   for (const v1::Tensor& tensor : request.inputs()) {
     SIGSERVE_ASSIGN_OR_RETURN(TensorView view, DecodeTensor(tensor, signature, inputs));
     inputs->tensors.push_back({tensor.name(), std::move(view)});
@@ -249,11 +249,12 @@ absl::Status DecodePredictInputs(const v1::PredictRequest& request, const Signat
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<OutputPlan>> PlanOutputs(const v1::PredictRequest& request,
-                                                    const Signature& signature) {
-  const std::vector<absl::string_view> names(request.outputs().begin(), request.outputs().end());
-  SIGSERVE_ASSIGN_OR_RETURN(const std::vector<int> selected, SelectOutputs(signature, names));
-  std::vector<OutputPlan> plan;
+absl::StatusOr<OutputPlans> PlanOutputs(const v1::PredictRequest& request,
+                                        const Signature& signature) {
+  const absl::InlinedVector<absl::string_view, 4> names(request.outputs().begin(),
+                                                        request.outputs().end());
+  SIGSERVE_ASSIGN_OR_RETURN(const OutputIndices selected, SelectOutputs(signature, names));
+  OutputPlans plan;
   absl::Status first_lack;
   bool one_has_all = false;
   for (const int i : selected) {

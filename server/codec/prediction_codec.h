@@ -4,8 +4,7 @@
 // FAILED_PRECONDITION, with the token MODEL_NOT_CLASSIFIER.
 #pragma once
 
-#include <vector>
-
+#include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
 #include "server/batching/task.h"
 #include "server/codec/wire_tensor.h"
@@ -30,12 +29,13 @@ struct OutputPlan {
   bool log_probabilities = false;
   bool decisions = false;
 };
+using OutputPlans = absl::InlinedVector<OutputPlan, 4>;
 
 /// The outputs asked for. MODEL_NOT_CLASSIFIER when an output that is asked for by name has no
 /// logits, log-probabilities or decisions to give but they are asked for; with no names given, only
 /// when no output has them (a class id beside the probabilities is then left as it is).
-absl::StatusOr<std::vector<OutputPlan>> PlanOutputs(const v1::PredictRequest& request,
-                                                    const Signature& signature);
+absl::StatusOr<OutputPlans> PlanOutputs(const v1::PredictRequest& request,
+                                        const Signature& signature);
 
 void EncodePredictResponse(const v1::PredictRequest& request, const Servable& servable,
                            absl::Span<const OutputPlan> plan, const TaskOutputs& outputs,

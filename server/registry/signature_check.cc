@@ -151,7 +151,7 @@ absl::StatusOr<CheckedInputs> CheckInputs(absl::string_view model, const Signatu
   }
   CheckedInputs checked;
   checked.inputs.resize(count);
-  std::vector<bool> given(count, false);
+  absl::InlinedVector<bool, 8> given(count, false);
   for (const NamedTensor& input : inputs) {
     SIGSERVE_ASSIGN_OR_RETURN(const size_t i, FindInput(model, signature, input.name));
     if (given[i]) {

@@ -43,7 +43,7 @@ using BatchOutputs = std::unique_ptr<const TaskOutputs, ReleaseOutputs>;
 
 struct Task {
   /// In the signature's order, checked against it. The memory behind them stays until `done` was
-  /// called.
+  /// called; it need not be aligned.
   absl::InlinedVector<TensorView, 1> inputs;
   /// Rows in dimension 0; 1 for a model that is not batchable.
   int64_t rows = 1;

@@ -13,6 +13,13 @@
 namespace sigserve {
 namespace {
 
+constexpr PayloadField kTensorPayloads[] = {{v1::Tensor::kDataFieldNumber, {}}};
+constexpr PayloadField kPredictPayloads[] = {
+    {v1::PredictRequest::kInputsFieldNumber, kTensorPayloads},
+    {v1::PredictRequest::kMatrixFieldNumber, {}}};
+constexpr PayloadField kPredictStreamPayloads[] = {
+    {v1::PredictStreamRequest::kRequestFieldNumber, kPredictPayloads}};
+
 absl::StatusOr<DType> DecodeDType(const v1::Tensor& tensor, const Signature& signature) {
   switch (tensor.dtype()) {
     case v1::DATA_TYPE_FLOAT32:
@@ -58,7 +65,7 @@ absl::StatusOr<Tensor> Narrow(const v1::Tensor& tensor, const Shape& shape) {
 }
 
 absl::StatusOr<TensorView> DecodeTensor(const v1::Tensor& tensor, const Signature& signature,
-                                        DecodedInputs* inputs) {
+                                        const Payloads* payloads, DecodedInputs* inputs) {
   const std::string& name = tensor.name();
   const int given = (tensor.data().empty() ? 0 : 1) + (tensor.float_values().empty() ? 0 : 1) +
                     (tensor.int64_values().empty() ? 0 : 1);
@@ -73,7 +80,9 @@ absl::StatusOr<TensorView> DecodeTensor(const v1::Tensor& tensor, const Signatur
     return absl::InvalidArgumentError(absl::StrCat(
         "input ", Quote(name), " has no contents: fill one of data, float_values, int64_values"));
   }
-  if (!tensor.data().empty()) return ViewOfBytes(name, dtype, Name(dtype), shape, tensor.data());
+  if (!tensor.data().empty()) {
+    return ViewOfBytes(name, dtype, Name(dtype), shape, BytesOf(tensor.data(), payloads));
+  }
   if (!tensor.float_values().empty()) {
     if (dtype != DType::kFloat32) {
       return absl::InvalidArgumentError(absl::StrCat("input ", Quote(name), " is ", Name(dtype),
@@ -96,7 +105,7 @@ absl::StatusOr<TensorView> DecodeTensor(const v1::Tensor& tensor, const Signatur
   return inputs->converted.back().view();
 }
 
-absl::StatusOr<TensorView> DecodeMatrix(const std::string& matrix, const Signature& signature) {
+absl::StatusOr<TensorView> DecodeMatrix(absl::string_view matrix, const Signature& signature) {
   if (signature.inputs.size() != 1) {
     return absl::InvalidArgumentError(
         absl::StrCat("matrix is for a model with one input, this has ", signature.inputs.size(),
@@ -205,6 +214,9 @@ void EncodeDecisions(absl::Span<const float> thresholds, v1::PredictOutput* out)
 
 }  // namespace
 
+absl::Span<const PayloadField> PredictPayloads() { return kPredictPayloads; }
+absl::Span<const PayloadField> PredictStreamPayloads() { return kPredictStreamPayloads; }
+
 absl::StatusOr<ModelQuery> DecodeModelSpec(const v1::ModelSpec& spec) {
   if (spec.name().empty()) {
     return absl::InvalidArgumentError("model.name is empty: name the model to ask");
@@ -223,12 +235,13 @@ absl::StatusOr<ModelQuery> DecodeModelSpec(const v1::ModelSpec& spec) {
 }
 
 absl::Status DecodePredictInputs(const v1::PredictRequest& request, const Signature& signature,
-                                 DecodedInputs* inputs) {
+                                 DecodedInputs* inputs, const Payloads* payloads) {
   if (!request.matrix().empty()) {
     if (!request.inputs().empty()) {
       return absl::InvalidArgumentError("the request has both `inputs` and `matrix`: give one");
     }
-    SIGSERVE_ASSIGN_OR_RETURN(TensorView view, DecodeMatrix(request.matrix(), signature));
+    SIGSERVE_ASSIGN_OR_RETURN(TensorView view,
+                              DecodeMatrix(BytesOf(request.matrix(), payloads), signature));
     inputs->tensors.push_back({"", std::move(view)});
     return absl::OkStatus();
   }
@@ -243,7 +256,7 @@ absl::Status DecodePredictInputs(const v1::PredictRequest& request, const Signat
   }
   inputs->tensors.reserve(count);
   for (const v1::Tensor& tensor : request.inputs()) {
-    SIGSERVE_ASSIGN_OR_RETURN(TensorView view, DecodeTensor(tensor, signature, inputs));
+    SIGSERVE_ASSIGN_OR_RETURN(TensorView view, DecodeTensor(tensor, signature, payloads, inputs));
     inputs->tensors.push_back({tensor.name(), std::move(view)});
   }
   return absl::OkStatus();

@@ -7,6 +7,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
 #include "server/batching/task.h"
+#include "server/codec/payloads.h"
 #include "server/codec/wire_tensor.h"
 #include "server/registry/model_registry.h"
 #include "server/registry/servable.h"
@@ -14,13 +15,17 @@
 
 namespace sigserve {
 
+/// Where the tensors' bytes are in a PredictRequest and a PredictStreamRequest.
+absl::Span<const PayloadField> PredictPayloads();
+absl::Span<const PayloadField> PredictStreamPayloads();
+
 /// Views of the spec's name and label. INVALID_ARGUMENT for an empty name and a version below 1.
 absl::StatusOr<ModelQuery> DecodeModelSpec(const v1::ModelSpec& spec);
 
 /// Named tensors or the matrix; see prediction.proto. Float data, int64 values of an INT64 input
-/// and `matrix` are not copied.
+/// and `matrix` are not copied. `payloads`: what was cut out of the request; null = nothing.
 absl::Status DecodePredictInputs(const v1::PredictRequest& request, const Signature& signature,
-                                 DecodedInputs* inputs);
+                                 DecodedInputs* inputs, const Payloads* payloads = nullptr);
 
 /// One output to answer with, and what beside its values.
 struct OutputPlan {

@@ -161,18 +161,20 @@ class PrometheusExporter : public MetricsExporter {
 
   /// One lock for all of them.
   template <typename Value>
-  static void ObserveAll(Histogram* histogram, const Histogram::BucketBoundaries& bounds,
-                         absl::Span<const RequestRecord> series, Value value) {
+  void ObserveAll(Histogram* histogram, const Histogram::BucketBoundaries& bounds,
+                  absl::Span<const RequestRecord> series, Value value)
+      ABSL_LOCKS_EXCLUDED(increments_mutex_) {
     if (series.size() == 1) return histogram->Observe(value(series[0]));
-    std::vector<double> increments(bounds.size() + 1);
+    absl::MutexLock lock(&increments_mutex_);
+    increments_.assign(bounds.size() + 1, 0);
     double sum = 0;
     for (const RequestRecord& record : series) {
       const double v = value(record);
       const auto bucket = std::lower_bound(bounds.begin(), bounds.end(), v) - bounds.begin();
-      increments[static_cast<size_t>(bucket)] += 1;
+      increments_[static_cast<size_t>(bucket)] += 1;
       sum += v;
     }
-    histogram->ObserveMultiple(increments, sum);
+    histogram->ObserveMultiple(increments_, sum);
   }
 
   void UpdateLoad() const ABSL_LOCKS_EXCLUDED(load_mutex_) {
@@ -292,6 +294,9 @@ class PrometheusExporter : public MetricsExporter {
   mutable absl::Mutex load_mutex_;
   std::function<ServerLoad()> read_load_ ABSL_GUARDED_BY(load_mutex_);
   mutable std::map<std::string, ServerLoad::Queue> queues_ ABSL_GUARDED_BY(load_mutex_);
+
+  absl::Mutex increments_mutex_;
+  std::vector<double> increments_ ABSL_GUARDED_BY(increments_mutex_);  // keeps its memory
 
   absl::Mutex mutex_;
   absl::flat_hash_map<OwnedCounterKey, Counter*, HashView<CounterKey>, EqualView<CounterKey>>

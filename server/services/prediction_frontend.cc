@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "server/batching/refusal.h"
+#include "server/codec/inference_codec.h"
+#include "server/codec/prediction_codec.h"
 #include "server/codec/status.h"
 #include "server/services/wire_message.h"
 
@@ -26,13 +28,22 @@ class PredictionFrontend::Call {
   Call() : arena_(Options(block_)) {}
 
   void Start(InboundMessage* message) { message_ = message; }
-  void Clear() { arena_.Reset(); }
+  void Clear() {
+    arena_.Reset();
+    payloads_.Clear();
+  }
 
-  /// Parses the message into a new M.
+  /// Parses the message into a new M, but for its payloads, which are in `fields`.
   template <typename M>
-  absl::Status Parse(M** request) {
+  absl::Status Parse(absl::Span<const PayloadField> fields, M** request) {
     *request = New<M>();
-    return ParseMessage(message_->request(), *request);
+    const absl::Span<const absl::string_view> pieces = message_->request();
+    // A payload in pieces is to be copied anyway.
+    if (pieces.size() != 1 || !payloads_.Cut(pieces[0], fields)) {
+      return ParseMessage(pieces, *request);
+    }
+    const absl::string_view rest = payloads_.rest();
+    return ParseMessage({&rest, 1}, *request);
   }
   /// The answer to be: a new M.
   template <typename M>
@@ -49,6 +60,7 @@ class PredictionFrontend::Call {
     context.method = method;
     context.time_left = message_->deadline() - clock.Monotonic();
     context.cancelled = [message = message_] { return message->cancelled(); };
+    context.payloads = &payloads_;
     return context;
   }
 
@@ -66,6 +78,7 @@ class PredictionFrontend::Call {
 
   alignas(16) char block_[kArenaBytes];
   google::protobuf::Arena arena_;
+  Payloads payloads_;
   InboundMessage* message_ = nullptr;
   google::protobuf::Message* response_ = nullptr;
 };
@@ -154,7 +167,7 @@ void PredictionFrontend::OnMessage(InboundMessage* message) {
 
 void PredictionFrontend::Predict(Call* call) {
   v1::PredictRequest* request;
-  const absl::Status parsed = call->Parse(&request);
+  const absl::Status parsed = call->Parse(PredictPayloads(), &request);
   if (!parsed.ok()) return Finish(call, parsed);
   handler_.Predict(*request, call->Context("Predict", *clock_),
                    call->MakeResponse<v1::PredictResponse>(),
@@ -163,7 +176,7 @@ void PredictionFrontend::Predict(Call* call) {
 
 void PredictionFrontend::PredictStream(Call* call) {
   v1::PredictStreamRequest* request;
-  const absl::Status parsed = call->Parse(&request);
+  const absl::Status parsed = call->Parse(PredictStreamPayloads(), &request);
   auto* response = call->MakeResponse<v1::PredictStreamResponse>();
   response->set_id(request->id());
   const auto done = [this, call](const absl::Status& status) {
@@ -181,7 +194,7 @@ void PredictionFrontend::PredictStream(Call* call) {
 
 void PredictionFrontend::ModelInfer(Call* call) {
   inference::ModelInferRequest* request;
-  const absl::Status parsed = call->Parse(&request);
+  const absl::Status parsed = call->Parse(InferPayloads(), &request);
   if (!parsed.ok()) return Finish(call, parsed);
   handler_.Infer(*request, call->Context("ModelInfer", *clock_),
                  call->MakeResponse<inference::ModelInferResponse>(),
@@ -190,7 +203,7 @@ void PredictionFrontend::ModelInfer(Call* call) {
 
 void PredictionFrontend::ModelStreamInfer(Call* call) {
   inference::ModelInferRequest* request;
-  const absl::Status parsed = call->Parse(&request);
+  const absl::Status parsed = call->Parse(InferPayloads(), &request);
   auto* response = call->MakeResponse<inference::ModelStreamInferResponse>();
   response->mutable_infer_response()->set_id(request->id());
   const auto done = [this, call](const absl::Status& status) {

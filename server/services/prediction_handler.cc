@@ -65,7 +65,7 @@ class PredictionHandler::PredictExchange final : public Exchange {
 
   absl::Status Decode(const Signature& signature) override {
     SIGSERVE_ASSIGN_OR_RETURN(plan_, PlanOutputs(request_, signature));
-    return DecodePredictInputs(request_, signature, &inputs);
+    return DecodePredictInputs(request_, signature, &inputs, call.payloads);
   }
 
   int64_t AnswerBytes(absl::FunctionRef<int64_t(int)> elements) const override {
@@ -106,7 +106,7 @@ class PredictionHandler::InferExchange final : public Exchange {
 
   absl::Status Decode(const Signature& signature) override {
     SIGSERVE_ASSIGN_OR_RETURN(selected_, DecodeInferOutputs(request_, signature));
-    return DecodeInferInputs(request_, signature, &inputs);
+    return DecodeInferInputs(request_, signature, &inputs, call.payloads);
   }
 
   int64_t AnswerBytes(absl::FunctionRef<int64_t(int)> elements) const override {

@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "inference/grpc_service.pb.h"
 #include "model/base/clock.h"
+#include "server/codec/payloads.h"
 #include "server/metrics/request_record.h"
 #include "server/registry/model_registry.h"
 #include "sigserve/v1/prediction.pb.h"
@@ -28,6 +29,8 @@ struct CallContext {
   absl::Duration time_left = absl::InfiniteDuration();
   /// True once the caller has gone; may be empty. Not asked after `done`.
   std::function<bool()> cancelled = {};
+  /// Tensor bytes that were cut out of the request; null = all is in it.
+  const Payloads* payloads = nullptr;
 };
 
 class PredictionHandler {

@@ -34,13 +34,10 @@ namespace sigserve::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-using D = hn::CappedTag<float, 16>;
-constexpr size_t kLanes = hn::MaxLanes(D());
-
 // The bits of the nearest bfloat16, as those of a float.
 template <class V>
 HWY_INLINE auto Rounded(V x) {
-  const hn::RebindToUnsigned<D> du;
+  const hn::RebindToUnsigned<hn::DFromV<V>> du;
   const auto bits = hn::BitCast(du, x);
   const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
   const auto nearest = hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7FFF)));
@@ -52,20 +49,23 @@ HWY_INLINE auto Rounded(V x) {
 // As bfloat16.
 template <class V>
 HWY_INLINE auto Narrowed(V x) {
+  using D = hn::DFromV<V>;
   const hn::RebindToSigned<D> di;
   return hn::DemoteTo(hn::Rebind<uint16_t, D>(), hn::BitCast(di, hn::ShiftRight<16>(Rounded(x))));
 }
 
 // The first and the second of each pair of bfloat16, as floats.
 template <class V>
-HWY_INLINE hn::Vec<D> EvenOf(V pairs) {
-  const hn::RebindToUnsigned<D> du;
-  return hn::BitCast(D(), hn::ShiftLeft<16>(hn::BitCast(du, pairs)));
+HWY_INLINE auto EvenOf(V pairs) {
+  const hn::Repartition<float, hn::DFromV<V>> d;
+  const hn::RebindToUnsigned<decltype(d)> du;
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::BitCast(du, pairs)));
 }
 template <class V>
-HWY_INLINE hn::Vec<D> OddOf(V pairs) {
-  const hn::RebindToUnsigned<D> du;
-  return hn::BitCast(D(), hn::And(hn::BitCast(du, pairs), hn::Set(du, 0xFFFF0000U)));
+HWY_INLINE auto OddOf(V pairs) {
+  const hn::Repartition<float, hn::DFromV<V>> d;
+  const hn::RebindToUnsigned<decltype(d)> du;
+  return hn::BitCast(d, hn::And(hn::BitCast(du, pairs), hn::Set(du, 0xFFFF0000U)));
 }
 
 }  // namespace HWY_NAMESPACE

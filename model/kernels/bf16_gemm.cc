@@ -46,6 +46,9 @@ namespace sigserve::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
+using D = hn::CappedTag<float, 16>;
+constexpr size_t kLanes = hn::MaxLanes(D());
+
 // Rounded rows of x as floats: to[row][depth], filled with zeros from `count` on.
 void RoundRows(const MatrixView& x, size_t count, size_t depth, float* to) {
   const D d;
@@ -164,7 +167,7 @@ HWY_NOINLINE void EdgeTile(const Bf16Step& s, size_t column, size_t width) {
 // Sums: of 32 registers on AVX-512, of 16 elsewhere; each output has two.
 constexpr size_t kOutputs = kLanes >= 16 ? 12 : 6;
 constexpr size_t kGroupRows = kOutputs;
-constexpr size_t WidestFor(size_t rows) {
+constexpr size_t Bf16WidestFor(size_t rows) {
   size_t vectors = kLanes >= 16 ? 8 : 4;
   while (vectors > 1 && vectors * rows > kOutputs) vectors /= 2;
   return vectors;
@@ -185,7 +188,7 @@ template <size_t R>
 HWY_INLINE void Rows(const Bf16Step& s, size_t rows, size_t n) {
   if constexpr (R > 0) {
     if (rows == R) {
-      Columns<R, WidestFor(R)>(s, 0, n);
+      Columns<R, Bf16WidestFor(R)>(s, 0, n);
     } else {
       Rows<R - 1>(s, rows, n);
     }

@@ -16,7 +16,9 @@ bool CanUseBf16(const Graph& graph, const Node& node) {
   if (node.inputs.size() < 2 || spec.attributes.has(kPrecisionAttribute)) return false;
   const Tensor* weights = FloatConstant(graph, node.inputs[1]);
   if (weights == nullptr) return false;
-  return (spec.op_type == "Gemm" || spec.op_type == "MatMul") && weights->shape().rank() == 2;
+  const int rank = weights->shape().rank();
+  if (spec.op_type == "Conv") return rank == 3 || rank == 4;
+  return (spec.op_type == "Gemm" || spec.op_type == "MatMul") && rank == 2;
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // Numerics that a model asks for, where they are not the default: products with constant weights in
-// bfloat16 (Gemm and MatMul, bias and activation included), and a faster sigmoid (the operator
+// bfloat16 (Gemm, MatMul and Conv, as far as the product goes), and a faster sigmoid (the operator
 // Sigmoid; not the gates of recurrent ones). The last of all passes: others do not know what it
 // writes.
 #pragma once

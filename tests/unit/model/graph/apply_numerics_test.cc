@@ -64,6 +64,19 @@ TEST(ApplyNumerics, BothAtOnce) {
                                        "sigserve.FastSigmoid"));
 }
 
+TEST(ApplyNumerics, Bf16IsForConvolutionsToo) {
+  GraphBuilder builder;
+  DeclaredType images;
+  images.shape = Shape{-1, 2, 5, 5};
+  const ValueId w = builder.AddConstant("w", Tensor(DType::kFloat32, Shape{3, 2, 2, 2}));
+  const ValueId y = builder.AddNode("Conv", {builder.AddInput("x", images), w}, "y");
+  const ValueId v = builder.AddConstant("v", Tensor(DType::kFloat32, Shape{3, 2, 2, 2}));
+  builder.AddOutput(builder.AddNode("ConvTranspose", {y, v}, "z"));
+  ASSERT_OK_AND_ASSIGN(const Graph example, std::move(builder).Build());
+  ASSERT_OK_AND_ASSIGN(const Graph graph, ApplyNumerics(example, {Precision::kBf16, false}));
+  EXPECT_THAT(Text(graph), ElementsAre("sigserve.Conv bf16", "ConvTranspose"));
+}
+
 TEST(ReadPrecision, KnowsOneName) {
   NodeSpec spec;
   spec.domain = std::string(kFusedDomain);

@@ -104,6 +104,25 @@ TEST(Numerics, ARowAloneHasTheSameBitsInBf16) {
   }
 }
 
+TEST(Numerics, ConvolvesInBf16WithAllThatIsFused) {
+  GraphBuilder b;
+  const ValueId x = b.AddInput("x", {.shape = Shape{-1, 2, 5, 18}});
+  const ValueId w = b.AddConstant("w", Random(Shape{6, 1, 2, 3}, 1));
+  const ValueId bias = b.AddConstant("b", Random(Shape{6}, 2));
+  Attributes groups;
+  ASSERT_OK(groups.Add("group", int64_t{2}));
+  ValueId y = b.AddNode("Conv", {x, w, bias}, "c", groups);
+  Attributes window;
+  ASSERT_OK(window.Add("kernel_shape", std::vector<int64_t>{1, 4}));
+  ASSERT_OK(window.Add("strides", std::vector<int64_t>{1, 4}));
+  y = b.AddNode("MaxPool", {b.AddNode("Relu", {y}, "r")}, "p", window);
+  b.AddOutput(b.AddNode("Sigmoid", {y}, "y"));
+  ASSERT_OK_AND_ASSIGN(const Graph graph, std::move(b).Build());
+  ASSERT_OK_AND_ASSIGN(const CheckedExecutable checked, CompileChecked(graph, kBf16, {}, 0.02));
+  EXPECT_GT(checked.change, 1e-6);
+  EXPECT_TRUE(checked.executable->signature().batchable);  // a row alone has the same bits
+}
+
 TEST(Numerics, FastSigmoidKeepsItsLogits) {
   ASSERT_OK_AND_ASSIGN(const auto fast, Executable::Compile(Mlp(), {.fast_math = true}));
   ASSERT_OK_AND_ASSIGN(const auto exact, Executable::Compile(Mlp()));

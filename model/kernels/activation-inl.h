@@ -158,20 +158,30 @@ HWY_INLINE V SigmoidAnywhere(D d, V x) {
   return hn::IfThenElse(hn::Eq(x, x), hn::IfThenElse(left, scaled, y), x);
 }
 
-struct SigmoidOf {
+template <class D, class V>
+HWY_INLINE auto IsNearZero(D d, V x) {
+  return hn::Le(hn::Abs(x), hn::Set(d, 80.0F));
+}
+
+// `Near`: a sigmoid near zero. The exact one everywhere else.
+template <class Near>
+struct SigmoidBy {
   template <class D, class V>
   HWY_INLINE V operator()(D d, V x) const {
-    const V y = SigmoidNearZero(d, x);
-    const auto near = IsNear(d, x);
+    const V y = Near()(d, x);
+    const auto near = IsNearZero(d, x);
     if (HWY_LIKELY(hn::AllTrue(d, near))) return y;
     // Lane by lane, so that no element depends on its neighbours.
     return hn::IfThenElse(near, y, SigmoidAnywhere(d, x));
   }
+};
+struct ExactNearZero {
   template <class D, class V>
-  static HWY_INLINE auto IsNear(D d, V x) {
-    return hn::Le(hn::Abs(x), hn::Set(d, 80.0F));
+  HWY_INLINE V operator()(D d, V x) const {
+    return SigmoidNearZero(d, x);
   }
 };
+using SigmoidOf = SigmoidBy<ExactNearZero>;
 
 // Vectors that are computed side by side. Each alone is a long chain of instructions that wait for
 // each other. AVX-512 has twice the registers.
@@ -187,17 +197,17 @@ HWY_INLINE void RunTogether(D d, const float* x, float* out, F f) {
 }
 
 // With one branch instead of one per vector.
-template <class D>
-HWY_INLINE void RunTogether(D d, const float* x, float* out, SigmoidOf f) {
+template <class D, class Near>
+HWY_INLINE void RunTogether(D d, const float* x, float* out, SigmoidBy<Near> f) {
   hn::Vec<D> in[kTogether];
   hn::Vec<D> y[kTogether];
   SIGSERVE_UNROLL
   for (size_t i = 0; i < kTogether; ++i) in[i] = hn::LoadU(d, x + i * hn::Lanes(d));
-  auto near = SigmoidOf::IsNear(d, in[0]);
+  auto near = IsNearZero(d, in[0]);
   SIGSERVE_UNROLL
-  for (size_t i = 1; i < kTogether; ++i) near = hn::And(near, SigmoidOf::IsNear(d, in[i]));
+  for (size_t i = 1; i < kTogether; ++i) near = hn::And(near, IsNearZero(d, in[i]));
   SIGSERVE_UNROLL
-  for (size_t i = 0; i < kTogether; ++i) y[i] = SigmoidNearZero(d, in[i]);
+  for (size_t i = 0; i < kTogether; ++i) y[i] = Near()(d, in[i]);
   if (HWY_UNLIKELY(!hn::AllTrue(d, near))) {
     SIGSERVE_UNROLL
     for (size_t i = 0; i < kTogether; ++i) y[i] = f(d, in[i]);

@@ -11,6 +11,9 @@ namespace sigserve::kernels {
 /// never decreases as x grows; +-infinity give 1 and 0, NaN gives NaN.
 void Sigmoid(absl::Span<const float> x, absl::Span<float> out);
 
+/// The same within 4 ULP, half as fast again; it may decrease by as much where it should grow less.
+void FastSigmoid(absl::Span<const float> x, absl::Span<float> out);
+
 /// Hyperbolic tangent, within 1.0 ULP. NaN gives NaN, +-infinity give +-1, -0 gives -0.
 void Tanh(absl::Span<const float> x, absl::Span<float> out);
 

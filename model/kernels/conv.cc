@@ -8,6 +8,7 @@
 #include "hwy/foreach_target.h"
 // After foreach_target.h.
 #include "hwy/highway.h"
+#include "model/kernels/conv_finish-inl.h"
 #include "model/kernels/conv_gather-inl.h"
 
 // How the work is cut up. The grid positions of all images form one row of columns, taken in
@@ -54,10 +55,12 @@ struct Share {
 }  // namespace sigserve::kernels
 #endif  // SIGSERVE_CONV_CONSTANTS
 
+#ifndef SIGSERVE_UNROLL
 #if defined(__clang__)
 #define SIGSERVE_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define SIGSERVE_UNROLL _Pragma("GCC unroll 32")
+#endif
 #endif
 
 HWY_BEFORE_NAMESPACE();
@@ -157,65 +160,6 @@ void Multiply(const Product& p, size_t total_depth, size_t rows) {
   }
 }
 
-template <class V>
-HWY_INLINE V Activate(const ConvEpilogue& e, V x) {
-  const D d;
-  const V zero = hn::Zero(d);
-  const V alpha = hn::Set(d, e.alpha);
-  const V beta = hn::Set(d, e.beta);
-  switch (e.activation) {
-    case ConvActivation::kNone:
-      break;
-    case ConvActivation::kRelu:
-      return hn::IfThenElse(hn::Lt(x, zero), zero, x);
-    case ConvActivation::kGreater:
-      return hn::IfThenElse(hn::Gt(x, alpha), x, beta);
-    case ConvActivation::kAbove:
-      return hn::IfThenElse(hn::Le(x, alpha), beta, x);
-    case ConvActivation::kClip:
-      x = hn::IfThenElse(hn::Lt(x, alpha), alpha, x);
-      return hn::IfThenElse(hn::Gt(x, beta), beta, x);
-    case ConvActivation::kLeaky:
-      return hn::IfThenElse(hn::Lt(x, zero), hn::Mul(alpha, x), x);
-  }
-  return x;
-}
-
-template <class V>
-HWY_INLINE V Maximum(V m, V x) {  // a NaN stays
-  return hn::IfThenElse(hn::Eq(x, x), hn::IfThenElse(hn::Gt(x, m), x, m), x);
-}
-
-// Maxima of neighbours, in place: of 32 numbers to 32 / pool.
-HWY_INLINE void Pool(size_t pool, float* x) {
-  const hn::CappedTag<float, 8> d;
-  using V = hn::Vec<decltype(d)>;
-  const size_t lanes = hn::Lanes(d);
-  if (pool == 4) {
-    for (size_t i = 0; i < kPanel / 4; i += lanes) {
-      V a, b, c, e;
-      hn::LoadInterleaved4(d, x + 4 * i, a, b, c, e);
-      hn::StoreU(Maximum(Maximum(Maximum(a, b), c), e), d, x + i);
-    }
-  } else if (pool == 2) {
-    for (size_t i = 0; i < kPanel / 2; i += lanes) {
-      V a, b;
-      hn::LoadInterleaved2(d, x + 2 * i, a, b);
-      hn::StoreU(Maximum(a, b), d, x + i);
-    }
-  }
-}
-
-// Numbers in whole vectors of at most N; returns how many.
-template <size_t N>
-HWY_INLINE size_t CopyVectors(const float* from, size_t count, float* to) {
-  const hn::CappedTag<float, N> d;
-  const size_t lanes = hn::Lanes(d);
-  size_t i = 0;
-  for (; i + lanes <= count; i += lanes) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
-  return i;
-}
-
 // The block of a product's depth that follows k steps. Several phases: all taps of some channels.
 Block BlockAt(const Share& share, size_t k) {
   const ConvShape& s = *share.shape;
@@ -232,17 +176,6 @@ Block BlockAt(const Share& share, size_t k) {
   return {channel, std::min(channels, s.in_channels - channel), 0, taps};
 }
 
-// from[0 ... count) to every `step`-th float. No masked stores: they are slow.
-HWY_INLINE void Spread(const float* from, size_t count, size_t step, float* to) {
-  size_t i = 0;
-  if (step == 1) {
-    i = CopyVectors<16>(from, count, to);
-    i += CopyVectors<8>(from + i, count - i, to + i);
-    i += CopyVectors<4>(from + i, count - i, to + i);
-  }
-  for (; i < count; ++i) to[i * step] = from[i];
-}
-
 // even[i] to to[2 i], odd[i] to to[2 i + 1].
 HWY_INLINE void Interleave(const float* even, const float* odd, size_t count, float* to) {
   const hn::CappedTag<float, 8> d;
@@ -255,18 +188,6 @@ HWY_INLINE void Interleave(const float* even, const float* odd, size_t count, fl
     to[2 * i] = even[i];
     to[2 * i + 1] = odd[i];
   }
-}
-
-// Bias, activation and maxima of a row of sums, in place.
-HWY_INLINE void Complete(const ConvEpilogue& e, size_t row, size_t width, float* sums) {
-  const D d;
-  const auto bias = hn::Set(d, e.bias == nullptr ? 0.0F : e.bias[row]);
-  for (size_t i = 0; i < width; i += kLanes) {
-    auto x = hn::LoadU(d, sums + i);
-    x = e.bias == nullptr ? x : hn::Add(x, bias);
-    hn::StoreU(Activate(e, x), d, sums + i);
-  }
-  if (e.pool > 1) Pool(e.pool, sums);
 }
 
 // Puts a row of a panel where it belongs; sums of a phase are followed by `rows` - 1 others.

@@ -1,4 +1,6 @@
+#include "model/kernels/bf16_conv.h"
 #include "model/ops/conv_weights.h"
+#include "model/ops/precision.h"
 #include "model/ops/window.h"
 
 namespace sigserve {
@@ -6,8 +8,9 @@ namespace {
 
 class ConvOp final : public Op {
  public:
-  ConvOp(Window window, int64_t groups, const kernels::ConvEpilogue& epilogue, const TensorView& w)
-      : window_(std::move(window)), groups_(groups), epilogue_(epilogue) {
+  ConvOp(Window window, int64_t groups, const kernels::ConvEpilogue& epilogue, Precision precision,
+         const TensorView& w)
+      : window_(std::move(window)), groups_(groups), epilogue_(epilogue), precision_(precision) {
     const bool usable = w.present() && w.dtype() == DType::kFloat32 && w.shape().rank() >= 3 &&
                         w.shape().rank() <= 4 && w.shape()[0] % groups == 0;
     if (usable) {
@@ -72,8 +75,14 @@ class ConvOp final : public Op {
     if (!is_packed_) {
       late = Pack(in[1]);
     }
-    kernels::Convolve(shape, in[0].values<float>().data(), DataOf(is_packed_ ? packed_ : late),
-                      epilogue, out[0].values<float>().data());
+    const void* packed = (is_packed_ ? packed_ : late).data();
+    const float* from = in[0].values<float>().data();
+    float* to = out[0].values<float>().data();
+    if (precision_ == Precision::kBf16) {
+      kernels::Bf16Convolve(shape, from, static_cast<const uint16_t*>(packed), epilogue, to);
+    } else {
+      kernels::Convolve(shape, from, static_cast<const float*>(packed), epilogue, to);
+    }
   }
 
  private:
@@ -100,9 +109,11 @@ class ConvOp final : public Op {
     shape.out_channels = static_cast<size_t>(dims[0] / groups_);
     shape.y.taps = dims.rank() == 4 ? static_cast<size_t>(dims[2]) : 1;
     shape.x.taps = static_cast<size_t>(dims[dims.rank() - 1]);
-    const size_t size = kernels::PackedConvSize(shape.out_channels, shape.depth());
-    AlignedBuffer packed =
-        AlignedBuffer::Uninitialized(size * static_cast<size_t>(groups_) * sizeof(float));
+    const bool bf16 = precision_ == Precision::kBf16;
+    const size_t size = bf16 ? kernels::PackedBf16ConvSize(shape)
+                             : kernels::PackedConvSize(shape.out_channels, shape.depth());
+    const size_t bytes = size * (bf16 ? sizeof(uint16_t) : sizeof(float));
+    AlignedBuffer packed = AlignedBuffer::Uninitialized(bytes * static_cast<size_t>(groups_));
     kernels::ConvWeights weights;
     weights.data = w.values<float>().data();
     weights.row_stride = shape.depth();
@@ -110,8 +121,13 @@ class ConvOp final : public Op {
     weights.y_stride = shape.x.taps;
     weights.x_stride = 1;
     for (size_t group = 0; group < static_cast<size_t>(groups_); ++group) {
-      kernels::PackConvWeights(weights, shape,
-                               {static_cast<float*>(packed.data()) + group * size, size});
+      if (bf16) {
+        auto* to = static_cast<uint16_t*>(packed.data()) + group * size;
+        kernels::PackBf16ConvWeights(weights, shape, {to, size});
+      } else {
+        auto* to = static_cast<float*>(packed.data()) + group * size;
+        kernels::PackConvWeights(weights, shape, {to, size});
+      }
       weights.data += shape.out_channels * shape.depth();
     }
     return packed;
@@ -120,6 +136,7 @@ class ConvOp final : public Op {
   const Window window_;
   const int64_t groups_;
   const kernels::ConvEpilogue epilogue_;
+  const Precision precision_;
   AlignedBuffer packed_;
   bool is_packed_ = false;
 };
@@ -134,7 +151,8 @@ absl::StatusOr<std::unique_ptr<const Op>> MakeConv(const NodeSpec& node,
   SIGSERVE_ASSIGN_OR_RETURN(Window window, Window::Read(node.attributes));
   SIGSERVE_ASSIGN_OR_RETURN(const int64_t groups, node.attributes.Int("group", 1));
   SIGSERVE_RETURN_IF_ERROR(CheckEntries("group", {groups}, 1));
-  return std::make_unique<ConvOp>(std::move(window), groups, epilogue, constants[1]);
+  SIGSERVE_ASSIGN_OR_RETURN(const Precision precision, ReadPrecision(node));
+  return std::make_unique<ConvOp>(std::move(window), groups, epilogue, precision, constants[1]);
 }
 
 }  // namespace sigserve

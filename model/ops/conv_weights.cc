@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/algorithm/container.h"
+#include "model/ops/precision.h"
 
 namespace sigserve {
 
@@ -37,7 +38,8 @@ absl::StatusOr<kernels::ConvEpilogue> ReadConvEpilogue(
   }
   const Attributes& ours = node.attributes;
   for (const std::string& attribute : ours.names()) {
-    static constexpr absl::string_view kOurs[] = {"activation", "alpha", "beta", "pool"};
+    static constexpr absl::string_view kOurs[] = {"activation", "alpha", "beta", "pool",
+                                                  kPrecisionAttribute};
     if (absl::c_find(kOurs, attribute) == std::end(kOurs) &&
         absl::c_find(known, attribute) == known.end()) {
       return absl::InvalidArgumentError(absl::StrCat("unknown attribute '", attribute, "'"));

@@ -3,7 +3,8 @@
 //
 // A convolution of the domain kFusedDomain has the attributes "activation" (None, Relu, Greater,
 // Above, Clip or Leaky: kernels/conv.h), "alpha" and "beta" besides those of ONNX, and the meaning
-// of ONNX's newest opset. Conv also has "pool": 1, 2 or 4 neighbours of which the largest is kept.
+// of ONNX's newest opset. Conv also has "pool": 1, 2 or 4 neighbours of which the largest is kept,
+// and "precision" (precision.h).
 #pragma once
 
 #include <initializer_list>

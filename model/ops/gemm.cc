@@ -15,12 +15,13 @@ struct GemmSettings {
   bool transpose_a = false;
   bool transpose_b = false;
   kernels::Activation activation = kernels::Activation::kNone;
+  Precision precision = Precision::kFloat32;
 };
 
 class GemmOp final : public Op {
  public:
   GemmOp(const GemmSettings& settings, const TensorView& b)
-      : settings_(settings), weights_(b, settings.transpose_b) {}
+      : settings_(settings), weights_(b, settings.transpose_b, settings.precision) {}
 
   absl::Status Infer(absl::Span<const Operand> in, absl::Span<TensorType> out) const override {
     static constexpr absl::string_view kNames[] = {"A", "B", "C"};
@@ -152,6 +153,7 @@ absl::StatusOr<std::unique_ptr<const Op>> MakeGemm(const NodeSpec& node,
   GemmSettings settings;
   SIGSERVE_ASSIGN_OR_RETURN(settings.activation,
                             ReadDenseActivation(node, {"alpha", "beta", "transA", "transB"}));
+  SIGSERVE_ASSIGN_OR_RETURN(settings.precision, ReadPrecision(node));
   SIGSERVE_ASSIGN_OR_RETURN(settings.alpha, attributes.Float("alpha", 1));
   SIGSERVE_ASSIGN_OR_RETURN(settings.beta, attributes.Float("beta", 1));
   SIGSERVE_ASSIGN_OR_RETURN(const int64_t transpose_a, attributes.Int("transA", 0));

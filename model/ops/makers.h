@@ -41,6 +41,7 @@ OpMaker MakeEqual;
 OpMaker MakeErf;
 OpMaker MakeExp;
 OpMaker MakeExpand;
+OpMaker MakeFastSigmoid;
 OpMaker MakeFeatureVectorizer;
 OpMaker MakeFlatten;
 OpMaker MakeFloor;

@@ -29,8 +29,8 @@ struct MatMulShapes {
 
 class MatMulOp final : public Op {
  public:
-  MatMulOp(const TensorView& b, kernels::Activation activation)
-      : weights_(b, false), activation_(activation) {}
+  MatMulOp(const TensorView& b, kernels::Activation activation, Precision precision)
+      : weights_(b, false, precision), activation_(activation) {}
 
   absl::Status Infer(absl::Span<const Operand> in, absl::Span<TensorType> out) const override {
     SIGSERVE_RETURN_IF_ERROR(ExpectFloat32(in[0], "left"));
@@ -132,7 +132,8 @@ class MatMulOp final : public Op {
 absl::StatusOr<std::unique_ptr<const Op>> MakeMatMul(const NodeSpec& node,
                                                      absl::Span<const TensorView> constants) {
   SIGSERVE_ASSIGN_OR_RETURN(const kernels::Activation activation, ReadDenseActivation(node, {}));
-  return std::make_unique<MatMulOp>(constants[1], activation);
+  SIGSERVE_ASSIGN_OR_RETURN(const Precision precision, ReadPrecision(node));
+  return std::make_unique<MatMulOp>(constants[1], activation, precision);
 }
 
 }  // namespace sigserve

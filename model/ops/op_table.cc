@@ -154,6 +154,7 @@ constexpr OpEntry kOps[] = {
     {kFusedDomain, "Conv", 1, kNewest, 2, 3, 1, 1, MakeConv},
     {kFusedDomain, "ConvTranspose", 1, kNewest, 2, 3, 1, 1, MakeConvTranspose},
     {kFusedDomain, "EmbeddingBag", 1, kNewest, 5, 6, 1, 1, MakeEmbeddingBag},
+    {kFusedDomain, "FastSigmoid", 1, kNewest, 1, 1, 1, 1, MakeFastSigmoid},
     {kFusedDomain, "Gemm", 1, kNewest, 2, 3, 1, 1, MakeGemm},
     {kFusedDomain, "LogSigmoid", 1, kNewest, 1, 1, 1, 1, MakeLogSigmoid},
     {kFusedDomain, "MatMul", 1, kNewest, 2, 3, 1, 1, MakeMatMul},

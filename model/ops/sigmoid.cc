@@ -9,11 +9,20 @@ struct SigmoidRule {
   static float Gradient(float, float y, float g) { return g * y * (1 - y); }
 };
 
+struct FastSigmoidRule : SigmoidRule {
+  static constexpr auto Run = kernels::FastSigmoid;
+};
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<const Op>> MakeSigmoid(const NodeSpec& node,
                                                       absl::Span<const TensorView>) {
   return ActivationOp<SigmoidRule>::Make(node);
+}
+
+absl::StatusOr<std::unique_ptr<const Op>> MakeFastSigmoid(const NodeSpec& node,
+                                                          absl::Span<const TensorView>) {
+  return ActivationOp<FastSigmoidRule>::Make(node);
 }
 
 }  // namespace sigserve

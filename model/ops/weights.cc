@@ -1,5 +1,7 @@
 #include "model/ops/weights.h"
 
+#include "model/kernels/bf16_gemm.h"
+
 namespace sigserve {
 
 kernels::MatrixView MatrixOf(const TensorView& tensor, bool transposed) {
@@ -13,7 +15,8 @@ absl::StatusOr<kernels::Activation> ReadDenseActivation(
     const NodeSpec& node, std::initializer_list<absl::string_view> known) {
   Attributes onnx;
   for (const std::string& name : node.attributes.names()) {
-    if (node.domain == kFusedDomain && name == "activation") continue;
+    const bool ours = name == "activation" || kPrecisionAttribute == name;
+    if (node.domain == kFusedDomain && ours) continue;
     SIGSERVE_RETURN_IF_ERROR(onnx.Add(name, *node.attributes.find(name)));
   }
   SIGSERVE_RETURN_IF_ERROR(onnx.CheckKnown(known));
@@ -26,14 +29,21 @@ absl::StatusOr<kernels::Activation> ReadDenseActivation(
       absl::StrCat("activation is '", name, "', expected None or Relu"));
 }
 
-Weights::Weights(const TensorView& constant, bool transposed) : transposed_(transposed) {
+Weights::Weights(const TensorView& constant, bool transposed, Precision precision)
+    : transposed_(transposed), precision_(precision) {
   if (!constant.present() || constant.dtype() != DType::kFloat32 || constant.shape().rank() != 2) {
     return;
   }
   const kernels::MatrixView w = MatrixOf(constant, transposed);
-  const size_t size = kernels::PackedSize(w.rows, w.columns);
-  panels_ = AlignedBuffer::Uninitialized(size * sizeof(float));
-  kernels::PackWeights(w, {static_cast<float*>(panels_.data()), size});
+  if (precision == Precision::kBf16) {
+    const size_t size = kernels::PackedBf16Size(w.rows, w.columns);
+    panels_ = AlignedBuffer::Uninitialized(size * sizeof(uint16_t));
+    kernels::PackBf16Weights(w, {static_cast<uint16_t*>(panels_.data()), size});
+  } else {
+    const size_t size = kernels::PackedSize(w.rows, w.columns);
+    panels_ = AlignedBuffer::Uninitialized(size * sizeof(float));
+    kernels::PackWeights(w, {static_cast<float*>(panels_.data()), size});
+  }
   columns_ = w.columns;
   packed_ = true;
 }
@@ -49,7 +59,12 @@ void Weights::Multiply(const kernels::MatrixView& x, const TensorView& w,
 
 void Weights::Multiply(const kernels::MatrixView& x, const kernels::GemmEpilogue& epilogue,
                        float* out) const {
-  kernels::GemmPacked(x, static_cast<const float*>(panels_.data()), columns_, epilogue, out);
+  if (precision_ == Precision::kBf16) {
+    kernels::Bf16GemmPacked(x, static_cast<const uint16_t*>(panels_.data()), columns_, epilogue,
+                            out);
+  } else {
+    kernels::GemmPacked(x, static_cast<const float*>(panels_.data()), columns_, epilogue, out);
+  }
 }
 
 }  // namespace sigserve

@@ -9,6 +9,7 @@
 #include "model/base/aligned_buffer.h"
 #include "model/kernels/gemm.h"
 #include "model/ops/makers.h"
+#include "model/ops/precision.h"
 #include "model/tensor/tensor_view.h"
 
 namespace sigserve {
@@ -16,14 +17,16 @@ namespace sigserve {
 /// A rank-2 FLOAT32 tensor as the kernels see it.
 kernels::MatrixView MatrixOf(const TensorView& tensor, bool transposed);
 
-/// CheckKnown() of `known`. A node of kFusedDomain may have "activation", too: None or Relu.
+/// CheckKnown() of `known`. A node of kFusedDomain may have "activation", too: None or Relu; and
+/// "precision" (precision.h).
 absl::StatusOr<kernels::Activation> ReadDenseActivation(
     const NodeSpec& node, std::initializer_list<absl::string_view> known);
 
 class Weights {
  public:
-  /// Packs `constant` if it is a FLOAT32 matrix; anything else is left for Multiply().
-  Weights(const TensorView& constant, bool transposed);
+  /// Packs `constant` if it is a FLOAT32 matrix; anything else is left for Multiply(), which then
+  /// computes in FLOAT32.
+  Weights(const TensorView& constant, bool transposed, Precision precision = Precision::kFloat32);
 
   /// out = epilogue(x * w); `w` is the operand that `constant` was, or its value for this call.
   void Multiply(const kernels::MatrixView& x, const TensorView& w,
@@ -34,9 +37,10 @@ class Weights {
 
  private:
   const bool transposed_;
+  const Precision precision_;
   size_t columns_ = 0;
   bool packed_ = false;
-  AlignedBuffer panels_;
+  AlignedBuffer panels_;  // floats, or bfloat16
 };
 
 }  // namespace sigserve

@@ -5,6 +5,7 @@
 #include <random>
 #include <vector>
 
+#include "model/runtime/random_inputs.h"
 #include "model/runtime/session.h"
 #include "model/tensor/tensor.h"
 
@@ -21,41 +22,6 @@ constexpr int64_t kMaxRowBytes = int64_t{64} << 20;
 constexpr int64_t kMaxQuickBytes = int64_t{64} << 20;
 // Small values and large ones: some mixing shows only in one of them (saturation, vanishing).
 constexpr float kScales[] = {1.0F, 32.0F};
-
-Shape FilledIn(const Shape& declared, int64_t rows, int64_t other) {
-  Shape shape = declared;
-  for (int d = 0; d < shape.rank(); ++d) {
-    if (shape[d] == -1) shape.set(d, d == 0 ? rows : other);
-  }
-  return shape;
-}
-
-Tensor RandomRows(const InputSignature& input, const Shape& shape, float scale,
-                  std::mt19937& random) {
-  Tensor tensor(input.dtype, shape);
-  std::normal_distribution<float> normal(0.0F, scale);
-  for (int64_t i = 0; i < tensor.elements(); ++i) {
-    const auto at = static_cast<size_t>(i);
-    switch (input.dtype) {
-      case DType::kFloat32:
-        tensor.mutable_values<float>()[at] = normal(random);
-        break;
-      case DType::kFloat64:
-        tensor.mutable_values<double>()[at] = normal(random);
-        break;
-      case DType::kInt32:
-        tensor.mutable_values<int32_t>()[at] = static_cast<int32_t>(random() % 2);
-        break;
-      case DType::kInt64:
-        tensor.mutable_values<int64_t>()[at] = static_cast<int64_t>(random() % 2);
-        break;
-      case DType::kBool:
-        tensor.mutable_values<bool>()[at] = random() % 2 == 1;
-        break;
-    }
-  }
-  return tensor;
-}
 
 TensorView Row(const TensorView& batch, int64_t row) {
   Shape shape = batch.shape();
@@ -75,12 +41,9 @@ bool AreIndependent(const Signature& signature, int64_t row_step, int64_t other,
                     Session& together, Session& alone) {
   // Integers know no scale: other numbers, at least.
   std::mt19937 random(scale == kScales[0] ? 569 : 570);
-  std::vector<Tensor> inputs;
+  const std::vector<Tensor> inputs = RandomInputs(signature, kRows, other, scale, random);
   std::vector<TensorView> batch;
-  for (const InputSignature& input : signature.inputs) {
-    inputs.push_back(RandomRows(input, FilledIn(input.shape, kRows, other), scale, random));
-    batch.push_back(inputs.back().view());
-  }
+  for (const Tensor& input : inputs) batch.push_back(input.view());
   if (!together.Run(batch).ok()) return false;
   for (int64_t row = 0; row < kRows; row += row_step) {
     std::vector<TensorView> single;

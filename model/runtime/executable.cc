@@ -17,10 +17,11 @@
 namespace sigserve {
 namespace {
 
-absl::StatusOr<Graph> Prepare(const Graph& graph) {
+absl::StatusOr<Graph> Prepare(const Graph& graph, const Numerics& numerics) {
   SIGSERVE_ASSIGN_OR_RETURN(const Graph linear, ExpandLinearClassifier(graph));
   SIGSERVE_ASSIGN_OR_RETURN(const Graph expanded, ExpandTreeClassifier(linear));
-  return Optimize(expanded);
+  SIGSERVE_ASSIGN_OR_RETURN(const Graph optimized, Optimize(expanded));
+  return ApplyNumerics(optimized, numerics);
 }
 
 Signature Describe(const Program& program, const Probes& probes, std::vector<ValueId>& logits) {
@@ -72,14 +73,16 @@ bool OutputsFollowBatch(const Graph& graph, const Probes& probes) {
 Executable::Executable() = default;
 Executable::~Executable() = default;
 
-absl::StatusOr<std::shared_ptr<const Executable>> Executable::Compile(const Graph& graph) {
-  auto executable = CompileGraph(graph);
+absl::StatusOr<std::shared_ptr<const Executable>> Executable::Compile(const Graph& graph,
+                                                                      const Numerics& numerics) {
+  auto executable = CompileGraph(graph, numerics);
   if (!executable.ok()) return WithToken(executable.status());
   return executable;
 }
 
-absl::StatusOr<std::shared_ptr<const Executable>> Executable::CompileGraph(const Graph& graph) {
-  SIGSERVE_ASSIGN_OR_RETURN(const Graph prepared, Prepare(graph));
+absl::StatusOr<std::shared_ptr<const Executable>> Executable::CompileGraph(
+    const Graph& graph, const Numerics& numerics) {
+  SIGSERVE_ASSIGN_OR_RETURN(const Graph prepared, Prepare(graph, numerics));
   auto impl = std::make_unique<Impl>();
   SIGSERVE_ASSIGN_OR_RETURN(impl->program, Program::Create(prepared));
   const Program& program = impl->program;

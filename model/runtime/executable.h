@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/graph/graph.h"
+#include "model/graph/passes/apply_numerics.h"
 #include "model/runtime/signature.h"
 
 namespace sigserve {
@@ -17,7 +18,8 @@ class Executable {
   /// operator, or a combination of attributes, that we lack), RESOURCE_EXHAUSTED
   /// (ONNX_TENSOR_LIMIT: a result over 2 GiB). Tries the graph on small shapes so that a model
   /// which cannot run is refused here, not at its first request.
-  static absl::StatusOr<std::shared_ptr<const Executable>> Compile(const Graph& graph);
+  static absl::StatusOr<std::shared_ptr<const Executable>> Compile(const Graph& graph,
+                                                                   const Numerics& numerics = {});
 
   ~Executable();
   const Signature& signature() const { return signature_; }
@@ -25,7 +27,8 @@ class Executable {
  private:
   friend class Session;
   struct Impl;
-  static absl::StatusOr<std::shared_ptr<const Executable>> CompileGraph(const Graph& graph);
+  static absl::StatusOr<std::shared_ptr<const Executable>> CompileGraph(const Graph& graph,
+                                                                        const Numerics& numerics);
   Executable();
 
   Signature signature_;

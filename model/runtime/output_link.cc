@@ -14,6 +14,11 @@ bool IsOnnx(const Node& node, absl::string_view type) {
   return node.spec.domain.empty() && node.spec.op_type == type;
 }
 
+bool IsSigmoid(const Node& node) {
+  return IsOnnx(node, "Sigmoid") ||
+         (node.spec.domain == kFusedDomain && node.spec.op_type == "FastSigmoid");
+}
+
 bool IsMl(const Node& node, absl::string_view type) {
   return node.spec.domain == kMl && node.spec.op_type == type;
 }
@@ -66,7 +71,7 @@ std::vector<std::string> FindLabels(const Graph& graph, ValueId value) {
     if (node->spec.domain == kMl && node->outputs.size() == 2 && node->outputs[1] == value) {
       return LabelsOf(*node);
     }
-    if (!IsOnnx(*node, "Identity") && !IsOnnx(*node, "Sigmoid") && !IsOnnx(*node, "Softmax") &&
+    if (!IsOnnx(*node, "Identity") && !IsSigmoid(*node) && !IsOnnx(*node, "Softmax") &&
         !IsOnnx(*node, "Cast") && !IsMl(*node, "Normalizer")) {
       return {};
     }
@@ -89,7 +94,7 @@ OutputLink FindOutputLink(const Graph& graph, ValueId output, int rank) {
     value = FirstInput(*node);
   }
   if (node == nullptr) return result;
-  if (IsOnnx(*node, "Sigmoid")) {
+  if (IsSigmoid(*node)) {
     result.link = Link::kSigmoid;
     result.logits = FirstInput(*node);
   } else if (IsOnnx(*node, "Softmax")) {
@@ -101,7 +106,7 @@ OutputLink FindOutputLink(const Graph& graph, ValueId output, int rank) {
   } else if (IsMl(*node, "Normalizer")) {
     const Node* before = Producer(graph, FirstInput(*node));
     if (before != nullptr &&
-        (IsOnnx(*before, "Sigmoid") || IsOnnx(*before, "Softmax") || IsClassifier(*before))) {
+        (IsSigmoid(*before) || IsOnnx(*before, "Softmax") || IsClassifier(*before))) {
       result.link = Link::kOther;
     }
   }

@@ -142,14 +142,26 @@ absl::Status ReadOutputOptions(const inference::SigserveOptions::Output& output,
   return absl::OkStatus();
 }
 
+absl::Status ReadNumerics(const inference::SigserveOptions& sigserve, NumericsOptions* numerics) {
+  if (!inference::SigserveOptions::Precision_IsValid(sigserve.precision())) {
+    return Bad("sigserve.precision is ", static_cast<int>(sigserve.precision()));
+  }
+  numerics->bf16 = sigserve.precision() == inference::SigserveOptions::BF16;
+  numerics->fast_math = sigserve.fast_math();
+  const float change = sigserve.max_probability_change();
+  if (!(change >= 0 && change <= 1)) {  // NaN too
+    return Bad("sigserve.max_probability_change is ", change, "; expected 0 to 1");
+  }
+  if (change > 0) numerics->max_probability_change = change;
+  return absl::OkStatus();
+}
+
 absl::Status ReadSigserveOptions(const inference::SigserveOptions& sigserve,
                                  ModelOptions* options) {
   for (const auto& output : sigserve.output()) {
     SIGSERVE_RETURN_IF_ERROR(ReadOutputOptions(output, options));
   }
-  if (!inference::SigserveOptions::Precision_IsValid(sigserve.precision())) {
-    return Bad("sigserve.precision is ", static_cast<int>(sigserve.precision()));
-  }
+  SIGSERVE_RETURN_IF_ERROR(ReadNumerics(sigserve, &options->numerics));
   constexpr uint64_t kMaxLatency = 3'600'000'000;
   if (sigserve.latency_target_microseconds() > kMaxLatency) {
     return Bad("sigserve.latency_target_microseconds is ", sigserve.latency_target_microseconds(),

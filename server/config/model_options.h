@@ -54,6 +54,14 @@ struct QueueOptions {
   int64_t max_requests = 0;
 };
 
+/// What may be less exact than the default.
+struct NumericsOptions {
+  bool bf16 = false;
+  bool fast_math = false;
+  /// How much bfloat16 may change a probability.
+  double max_probability_change = 0.02;
+};
+
 struct ModelOptions {
   std::string model_filename = "model.onnx";
   VersionPolicy version_policy;
@@ -66,6 +74,7 @@ struct ModelOptions {
   bool forbid_nan = false;
   std::map<std::string, int64_t> version_labels;
   QueueOptions queue;
+  NumericsOptions numerics;
   /// What became of fields that other servers take differently: a log line each.
   std::vector<std::string> notes;
   /// Of the texts all this was read from (config.pbtxt, label files), set by whoever read them;

@@ -1,5 +1,6 @@
 #include "server/registry/model_loader.h"
 
+#include <algorithm>
 #include <exception>
 #include <string>
 #include <utility>
@@ -9,10 +10,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "model/base/log.h"
 #include "model/base/status_macros.h"
 #include "model/formats/load_model.h"
+#include "model/formats/safetensors/safetensors.h"
 #include "model/graph/graph.h"
 #include "model/graph/passes/append_sigmoid.h"
+#include "model/kernels/bf16_gemm.h"
+#include "model/runtime/checked_compile.h"
 #include "model/runtime/executable.h"
 
 namespace sigserve {
@@ -68,17 +73,59 @@ absl::StatusOr<std::string> ModelLoader::Fingerprint(absl::string_view model, in
   return fingerprint;
 }
 
+absl::StatusOr<std::vector<Tensor>> ModelLoader::ReadSample(const std::string& directory,
+                                                            const Graph& graph) const {
+  const std::string path = absl::StrCat(directory, "/", kSampleFile);
+  const absl::StatusOr<std::string> bytes = files_->ReadFile(path, kMaxSampleBytes);
+  if (absl::IsNotFound(bytes.status())) return std::vector<Tensor>();
+  if (!bytes.ok()) return bytes.status();
+  absl::StatusOr<NamedTensors> sample = ReadSafetensors(*bytes);
+  if (!sample.ok()) return Annotate(sample.status(), path);
+  std::vector<Tensor> inputs;
+  for (const GraphInput& input : graph.inputs()) {
+    const std::string& name = graph.value(input.value).name;
+    const auto found = std::find_if(sample->begin(), sample->end(),
+                                    [&](const auto& tensor) { return tensor.first == name; });
+    if (found == sample->end()) {
+      return absl::InvalidArgumentError(absl::StrCat(path, ": no tensor for input '", name, "'"));
+    }
+    inputs.push_back(std::move(found->second));
+  }
+  return inputs;
+}
+
+absl::StatusOr<std::shared_ptr<const Executable>> ModelLoader::Compile(
+    const std::string& directory, const Graph& graph, const NumericsOptions& options) const {
+  Numerics numerics;
+  numerics.fast_math = options.fast_math;
+  if (!options.bf16) return Executable::Compile(graph, numerics);
+  numerics.precision = Precision::kBf16;
+  SIGSERVE_ASSIGN_OR_RETURN(const std::vector<Tensor> sample, ReadSample(directory, graph));
+  const absl::StatusOr<CheckedExecutable> checked =
+      CompileChecked(graph, numerics, sample, options.max_probability_change);
+  if (!checked.ok()) {
+    return Annotate(checked.status(), absl::StrCat("with sigserve.precision BF16 (bounded by "
+                                                   "sigserve.max_probability_change)"));
+  }
+  SIGSERVE_LOG(kInfo, directory, ": bfloat16 changes outputs by up to ", checked->change, " on ",
+               sample.empty() ? "random rows" : kSampleFile, "; at most ",
+               options.max_probability_change, " is allowed; computed by ",
+               kernels::NameOf(kernels::BestBf16Unit()));
+  return checked->executable;
+}
+
 absl::StatusOr<ServableHandle> ModelLoader::LoadVersion(absl::string_view model, int64_t version,
                                                         const ModelOptions& options) const {
   const std::string path =
       absl::StrCat(repository_->VersionDirectory(model, version), "/", options.model_filename);
   try {
-    absl::StatusOr<Graph> graph =
-        LoadModel(files_, repository_->VersionDirectory(model, version), options.model_filename);
+    const std::string directory = repository_->VersionDirectory(model, version);
+    absl::StatusOr<Graph> graph = LoadModel(files_, directory, options.model_filename);
     if (!graph.ok()) return graph.status();
     if (options.outputs_are_logits) graph = AppendSigmoid(*graph);
     if (!graph.ok()) return Annotate(graph.status(), path);
-    absl::StatusOr<std::shared_ptr<const Executable>> executable = Executable::Compile(*graph);
+    absl::StatusOr<std::shared_ptr<const Executable>> executable =
+        Compile(directory, *graph, options.numerics);
     if (!executable.ok()) return Annotate(executable.status(), path);
     return Servable::Create(std::string(model), version, options, *std::move(executable));
   } catch (const std::bad_alloc&) {

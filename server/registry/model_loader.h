@@ -5,11 +5,15 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "model/base/file.h"
+#include "model/graph/graph.h"
 #include "model/repository/repository.h"
+#include "model/runtime/executable.h"
 #include "server/config/model_options.h"
 #include "server/registry/servable.h"
 
@@ -19,6 +23,9 @@ class ModelLoader {
  public:
   static constexpr int64_t kMaxConfigBytes = int64_t{1} << 20;
   static constexpr int64_t kMaxLabelBytes = int64_t{16} << 20;
+  static constexpr int64_t kMaxSampleBytes = int64_t{64} << 20;
+  /// In a version's folder: inputs to compare BF16 with FLOAT32 on, by name.
+  static constexpr absl::string_view kSampleFile = "sample.safetensors";
 
   /// All must outlive the loader.
   ModelLoader(const Repository* repository, FileSystem* files)
@@ -38,6 +45,13 @@ class ModelLoader {
                                              const ModelOptions& options) const;
 
  private:
+  /// One tensor for each input; empty without the file.
+  absl::StatusOr<std::vector<Tensor>> ReadSample(const std::string& directory,
+                                                 const Graph& graph) const;
+  absl::StatusOr<std::shared_ptr<const Executable>> Compile(const std::string& directory,
+                                                            const Graph& graph,
+                                                            const NumericsOptions& options) const;
+
   const Repository* const repository_;
   FileSystem* const files_;
 };

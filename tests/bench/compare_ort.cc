@@ -42,7 +42,7 @@ struct Peer {
 };
 
 void Compare(const Peer& peer, const std::string& name, const Graph& graph,
-             const std::vector<int64_t>& shape) {
+             const std::vector<int64_t>& shape, const Numerics& numerics = {}) {
   if (name.find(peer.filter) == std::string::npos) return;
   const auto fail = [&](const absl::Status& status) {
     std::fprintf(stderr, "%s: %s\n", name.c_str(), status.ToString().c_str());
@@ -50,7 +50,7 @@ void Compare(const Peer& peer, const std::string& name, const Graph& graph,
   };
   const auto bytes = WriteOnnx(graph, "bench");
   if (!bytes.ok()) fail(bytes.status());
-  auto executable = Executable::Compile(graph);
+  auto executable = Executable::Compile(graph, numerics);
   if (!executable.ok()) fail(executable.status());
   Session session(*executable);
   const Shape rows(shape);
@@ -89,19 +89,23 @@ void Compare(const Peer& peer, const std::string& name, const Graph& graph,
     b.push_back(Seconds(their_calls, theirs));
     ratios.push_back(b.back() / a.back());
   }
-  std::printf("| %-34s | %10.2f | %10.2f | %6.2fx | %8.1e |\n", name.c_str(), Median(a) * 1e6,
+  std::printf("| %-36s | %10.2f | %10.2f | %6.2fx | %8.1e |\n", name.c_str(), Median(a) * 1e6,
               Median(b) * 1e6, Median(ratios), difference);
   std::fflush(stdout);
 }
 
 int Main(const Peer& peer) {
-  std::printf("| %-34s | %10s | %10s | %7s | %8s |\n", "work", "ours, us", "ORT, us", "ratio",
+  std::printf("| %-36s | %10s | %10s | %7s | %8s |\n", "work", "ours, us", "ORT, us", "ratio",
               "apart");
-  std::printf("|%s|%s|%s|%s|%s|\n", std::string(36, '-').c_str(), std::string(12, '-').c_str(),
+  std::printf("|%s|%s|%s|%s|%s|\n", std::string(38, '-').c_str(), std::string(12, '-').c_str(),
               std::string(12, '-').c_str(), std::string(9, '-').c_str(),
               std::string(10, '-').c_str());
   for (const int64_t n : {128, 4096, 262144}) {
     Compare(peer, absl::StrCat("sigmoid, n = ", n), Elementwise({"Sigmoid"}), {n});
+  }
+  for (const int64_t n : {128, 4096, 262144}) {
+    Compare(peer, absl::StrCat("sigmoid, fast_math, n = ", n), Elementwise({"Sigmoid"}), {n},
+            {.fast_math = true});
   }
   for (const int64_t n : {4096, 262144}) {
     Compare(peer, absl::StrCat("softplus, n = ", n), Elementwise({"Softplus"}), {n});
@@ -114,6 +118,12 @@ int Main(const Peer& peer) {
     Compare(peer, absl::StrCat("MLP 512-1024-1024-128, batch ", batch), Mlp({512, 1024, 1024, 128}),
             {batch, 512});
   }
+  // The other side stays in FLOAT32.
+  constexpr Numerics kBf16{.precision = Precision::kBf16};
+  for (const int64_t batch : {1, 8, 32, 128}) {
+    Compare(peer, absl::StrCat("MLP 512-1024-1024-128 BF16, batch ", batch),
+            Mlp({512, 1024, 1024, 128}), {batch, 512}, kBf16);
+  }
   for (const int64_t batch : {1, 256}) {
     Compare(peer, absl::StrCat("100 trees of depth 6, batch ", batch), Trees(100, 6), {batch, 30});
   }
@@ -123,6 +133,7 @@ int Main(const Peer& peer) {
   const Graph deepsea = DeepSea();
   for (const int64_t batch : {1, 8, 32}) {
     Compare(peer, absl::StrCat("DeepSEA, batch ", batch), deepsea, {batch, 4, 1, 1000});
+    Compare(peer, absl::StrCat("DeepSEA BF16, batch ", batch), deepsea, {batch, 4, 1, 1000}, kBf16);
   }
   return 0;
 }

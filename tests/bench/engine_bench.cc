@@ -8,8 +8,9 @@
 namespace sigserve::bench {
 namespace {
 
-void RunRows(benchmark::State& state, const Graph& graph, const Shape& shape) {
-  auto executable = Executable::Compile(graph);
+void RunRows(benchmark::State& state, const Graph& graph, const Shape& shape,
+             const Numerics& numerics = {}) {
+  auto executable = Executable::Compile(graph, numerics);
   if (!executable.ok()) {
     state.SkipWithError(executable.status().ToString().c_str());
     return;
@@ -33,6 +34,11 @@ void MlpLarge(benchmark::State& state) {
   RunRows(state, Mlp({512, 1024, 1024, 128}), Shape{state.range(0), 512});
 }
 BENCHMARK(MlpLarge)->Arg(1)->Arg(8)->Arg(32)->Arg(128);
+
+void MlpLargeBf16(benchmark::State& state) {
+  RunRows(state, Mlp({512, 1024, 1024, 128}), Shape{state.range(0), 512}, {Precision::kBf16});
+}
+BENCHMARK(MlpLargeBf16)->Arg(1)->Arg(8)->Arg(32)->Arg(128);
 
 // Batches of changing sizes, as a server sees them.
 void MlpSmallMixedBatches(benchmark::State& state) {
@@ -61,10 +67,20 @@ void DeepSeaNet(benchmark::State& state) {
 }
 BENCHMARK(DeepSeaNet)->Arg(1)->Arg(8)->Arg(32);
 
+void DeepSeaBf16(benchmark::State& state) {
+  RunRows(state, DeepSea(), Shape{state.range(0), 4, 1, 1000}, {Precision::kBf16});
+}
+BENCHMARK(DeepSeaBf16)->Arg(1)->Arg(8)->Arg(32);
+
 void SigmoidOnly(benchmark::State& state) {
   RunRows(state, Elementwise({"Sigmoid"}), Shape{state.range(0)});
 }
 BENCHMARK(SigmoidOnly)->Arg(1)->Arg(128)->Arg(4096)->Arg(262144);
+
+void SigmoidFast(benchmark::State& state) {
+  RunRows(state, Elementwise({"Sigmoid"}), Shape{state.range(0)}, {.fast_math = true});
+}
+BENCHMARK(SigmoidFast)->Arg(1)->Arg(128)->Arg(4096)->Arg(262144);
 
 }  // namespace
 }  // namespace sigserve::bench

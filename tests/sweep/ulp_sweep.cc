@@ -1,5 +1,5 @@
 // ulp_sweep [--short]: how exact the activations are, on every CPU target that this machine has.
-//   Sigmoid over all 2^32 floats; log-sigmoid, softplus, tanh and exp at every 61st. About
+//   Sigmoid over all 2^32 floats; the others (fast sigmoid among them) at every 61st. About
 //   five minutes of CPU time, shared among the cores.
 //   --short: every 4099th float of each; a second. What the tests run.
 // Prints, for each function and target: floats tried, the largest error in units of the last place
@@ -50,6 +50,8 @@ const Function kFunctions[] = {
        return x > 50 ? 1.0 : 1 / (1 + std::exp(-x));
      },
      0, 1, 1, 2, true, 1},
+    {"fast sigmoid", sigserve::kernels::FastSigmoid,
+     [](double x) { return 1 / (1 + std::exp(-x)); }, 0, 1, 4, 4, false, kLongStep},
     {"log-sigmoid", sigserve::kernels::LogSigmoid, [](double x) { return -SoftplusOf(-x); },
      -kInfinity, 0, 1.5, 3, false, kLongStep},
     {"softplus", sigserve::kernels::Softplus, SoftplusOf, 0, kInfinity, 1.5, 3, false, kLongStep},

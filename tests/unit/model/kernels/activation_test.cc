@@ -57,6 +57,7 @@ struct Kernel {
 
 constexpr Kernel kKernels[] = {
     {"sigmoid", Sigmoid, SigmoidOf, 0, 1, 1},
+    {"fast-sigmoid", FastSigmoid, SigmoidOf, 0, 1, 4, false},
     {"tanh", Tanh, TanhOf, -1, 1, 1},
     {"relu", Relu, ReluOf, 0, kInfinity, 0},
     {"exp", Exp, ExpOf, 0, kInfinity, 1.5},

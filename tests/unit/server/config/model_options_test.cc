@@ -20,6 +20,9 @@ TEST(ParseModelConfig, EmptyFileIsTheDefaults) {
   EXPECT_TRUE(options.inputs.empty());
   EXPECT_FALSE(options.outputs_are_logits);
   EXPECT_FALSE(options.forbid_nan);
+  EXPECT_FALSE(options.numerics.bf16);
+  EXPECT_FALSE(options.numerics.fast_math);
+  EXPECT_EQ(options.numerics.max_probability_change, 0.02);
 }
 
 TEST(ParseModelConfig, ReadsATritonConfig) {
@@ -59,6 +62,9 @@ TEST(ParseModelConfig, ReadsOurOwnFields) {
         output { name: "y" labels: ["bad", "good"] thresholds: [0.25, 1] }
         outputs_are_logits: true
         forbid_nan: true
+        precision: BF16
+        fast_math: true
+        max_probability_change: 0.5
         version_labels { key: "stable" value: 3 }
       })",
                                                                     "m"));
@@ -70,6 +76,9 @@ TEST(ParseModelConfig, ReadsOurOwnFields) {
   EXPECT_THAT(options.output_options[0].thresholds, ElementsAre(0.25F, 1.0F));
   EXPECT_TRUE(options.outputs_are_logits);
   EXPECT_TRUE(options.forbid_nan);
+  EXPECT_TRUE(options.numerics.bf16);
+  EXPECT_TRUE(options.numerics.fast_math);
+  EXPECT_EQ(options.numerics.max_probability_change, 0.5);
   EXPECT_THAT(options.version_labels, ElementsAre(Pair("stable", 3)));
 }
 
@@ -184,7 +193,11 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"output_twice", "sigserve { output { } output { } }", "is given twice"},
         Refused{"version_label", "sigserve { version_labels { key: \"s\" value: 0 } }",
                 "version_labels['s'] is 0"},
-        Refused{"precision", "sigserve { precision: PRECISION_INT8 }", "PRECISION_INT8"}),
+        Refused{"precision", "sigserve { precision: PRECISION_INT8 }", "PRECISION_INT8"},
+        Refused{"change", "sigserve { max_probability_change: 1.5 }",
+                "max_probability_change is 1.5"},
+        Refused{"change_nan", "sigserve { max_probability_change: nan }",
+                "max_probability_change is nan"}),
     [](const auto& info) { return info.param.name; });
 
 }  // namespace

@@ -1,0 +1,46 @@
+#include "model/graph/passes/apply_numerics.h"
+
+#include <string>
+#include <utility>
+
+#include "model/base/status_macros.h"
+#include "model/graph/passes/graph_copier.h"
+#include "model/graph/passes/uses.h"
+
+namespace sigserve {
+namespace {
+
+bool CanUseBf16(const Graph& graph, const Node& node) {
+  const NodeSpec& spec = node.spec;
+  if (!spec.domain.empty() && spec.domain != kFusedDomain) return false;
+  if (node.inputs.size() < 2 || spec.attributes.has(kPrecisionAttribute)) return false;
+  const Tensor* weights = FloatConstant(graph, node.inputs[1]);
+  if (weights == nullptr) return false;
+  const int rank = weights->shape().rank();
+  if (spec.op_type == "Conv") return rank == 3 || rank == 4;
+  return (spec.op_type == "Gemm" || spec.op_type == "MatMul") && rank == 2;
+}
+
+}  // namespace
+
+absl::StatusOr<Graph> ApplyNumerics(const Graph& graph, const Numerics& numerics) {
+  if (numerics.precision == Precision::kFloat32 && !numerics.fast_math) return graph;
+  GraphBuilder builder;
+  GraphCopier copier(graph, builder);
+  copier.CopyInputs();
+  for (const Node& node : graph.nodes()) {
+    NodeSpec spec = node.spec;
+    if (numerics.precision == Precision::kBf16 && CanUseBf16(graph, node)) {
+      spec.domain = std::string(kFusedDomain);
+      SIGSERVE_RETURN_IF_ERROR(spec.attributes.Add(kPrecisionAttribute, std::string(kBf16Name)));
+    } else if (numerics.fast_math && IsOnnx(node, "Sigmoid")) {
+      spec.domain = std::string(kFusedDomain);
+      spec.op_type = "FastSigmoid";
+    }
+    builder.AddNode(std::move(spec), copier.Copy(node.inputs), copier.Copy(node.outputs));
+  }
+  copier.CopyOutputs();
+  return std::move(builder).Build();
+}
+
+}  // namespace sigserve

@@ -1,0 +1,33 @@
+// Compiling with numerics that are not exact, and making sure that they are exact enough: the same
+// inputs are run as usual and in these numerics, and the outputs compared. Takes no more memory
+// than either alone, and a few rows' time.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "model/runtime/executable.h"
+#include "model/tensor/tensor.h"
+
+namespace sigserve {
+
+struct CheckedExecutable {
+  std::shared_ptr<const Executable> executable;
+  /// The largest change of an output. NaN where there was none, or an infinity: infinite.
+  double change = 0;
+  std::string output;  // where
+};
+
+/// `sample`: one tensor for each input, in the graph's order; empty: random rows. Compared are the
+/// probabilities (outputs of a sigmoid, softmax or classifier), or all FLOAT32 outputs where there
+/// are none. FAILED_PRECONDITION when one changes by more than `max_change`: names both;
+/// INVALID_ARGUMENT when the inputs do not fit the model (random ones: when it cannot run sizes
+/// that we guess, and so needs a sample); else as Executable::Compile().
+absl::StatusOr<CheckedExecutable> CompileChecked(const Graph& graph, const Numerics& numerics,
+                                                 absl::Span<const Tensor> sample,
+                                                 double max_change);
+
+}  // namespace sigserve

@@ -178,7 +178,7 @@ Floats Values(const OpRunner& op) {
 }
 
 TEST(SVMRegressor, Kernels) {
-  const auto near = [](Floats y) { return Pointwise(FloatNear(kNear), std::move(y)); };
+  const auto near = [](const Floats& y) { return Pointwise(FloatNear(kNear), y); };
   EXPECT_THAT(Values(Regressor("LINEAR")), near({2.75F, -4, 0.25F}));
   EXPECT_THAT(Values(Regressor("POLY")), near({1.688F, -6.21208F, 0.2505F}));
   EXPECT_THAT(Values(Regressor("RBF")), near({0.64161F, 0.12462F, 0.62453F}));

@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "client/convert.h"
+#include "client/credentials.h"
 #include "client/retry.h"
 #include "client/status_macros.h"
 #include "grpc/health/v1/health.grpc.pb.h"
@@ -71,11 +72,12 @@ absl::Status CheckRows(absl::string_view what, size_t values, int64_t columns) {
 
 class Client::Impl {
  public:
-  Impl(std::string address, const ClientOptions& options, ClientEnvironment environment)
+  Impl(std::string address, const ClientOptions& options,
+       const std::shared_ptr<grpc::ChannelCredentials>& credentials, ClientEnvironment environment)
       : address_(std::move(address)),
         options_(options),
         environment_(std::move(environment)),
-        channel_(MakeChannel(address_, options)),
+        channel_(MakeChannel(address_, options, credentials)),
         prediction_(v1::PredictionService::NewStub(channel_)),
         model_(v1::ModelService::NewStub(channel_)),
         training_(v1::TrainingService::NewStub(channel_)),
@@ -147,8 +149,9 @@ class Client::Impl {
   grpc::health::v1::Health::Stub& health() { return *health_; }
 
  private:
-  static std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
-                                                    const ClientOptions& options) {
+  static std::shared_ptr<grpc::Channel> MakeChannel(
+      const std::string& address, const ClientOptions& options,
+      const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
     const int max_message = static_cast<int>(
         std::min<int64_t>(options.max_message_bytes, std::numeric_limits<int>::max()));
     grpc::ChannelArguments arguments;
@@ -162,7 +165,10 @@ class Client::Impl {
     // server at gRPC's defaults would hang up ("too many pings").
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 320'000);
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
-    return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+    if (options.tls.has_value() && !options.tls->server_name.empty()) {
+      arguments.SetSslTargetNameOverride(options.tls->server_name);
+    }
+    return grpc::CreateCustomChannel(address, credentials, arguments);
   }
 
   const std::string address_;
@@ -248,10 +254,12 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(const std::string& addres
     return absl::InvalidArgumentError(
         absl::StrCat("max_message_bytes is ", options.max_message_bytes, "; at least 1"));
   }
+  const auto credentials = MakeCredentials(options.tls);
+  if (!credentials.ok()) return credentials.status();
   if (!environment.sleep) environment.sleep = absl::SleepFor;
   if (!environment.uniform) environment.uniform = RandomUniform;
   return std::unique_ptr<Client>(
-      new Client(std::make_unique<Impl>(address, options, std::move(environment))));
+      new Client(std::make_unique<Impl>(address, options, *credentials, std::move(environment))));
 }
 
 const std::string& Client::address() const { return impl_->address(); }

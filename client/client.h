@@ -15,12 +15,13 @@
 // as they are). Train is sent once: after a broken connection the job may or may not exist
 // (ListJobs tells). WatchJob resumes after the last event it has handed over.
 //
-// Plain text only, and no HTTP proxy is used even when the environment names one.
+// No HTTP proxy is used, even when the environment names one.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -33,6 +34,17 @@
 
 namespace sigserve::client {
 
+/// PEM files.
+struct TlsOptions {
+  /// Those that sign the server's certificate; empty = the system's.
+  std::string ca_file = "";
+  /// The client's own, for servers that ask for it; both or neither.
+  std::string certificate_file = "";
+  std::string key_file = "";
+  /// The name in the server's certificate, where it is not the address's host.
+  std::string server_name = "";
+};
+
 struct ClientOptions {
   absl::Duration deadline = absl::Seconds(10);
   int max_attempts = 3;  // 1 = never retry
@@ -40,6 +52,8 @@ struct ClientOptions {
   absl::Duration max_backoff = absl::Seconds(2);
   /// Largest request and response.
   int64_t max_message_bytes = 64 << 20;
+  /// Absent = plain text.
+  std::optional<TlsOptions> tls = std::nullopt;
 };
 
 /// Waiting and chance, replaced by tests. Both are called from any thread.
@@ -51,7 +65,7 @@ struct ClientEnvironment {
 class Client {
  public:
   /// `address`: HOST:PORT, or any gRPC target ("unix:/run/sigserve.sock"). Does not connect yet.
-  /// INVALID_ARGUMENT names the bad option.
+  /// INVALID_ARGUMENT names the bad option, or the file that cannot be read.
   static absl::StatusOr<std::unique_ptr<Client>> Create(const std::string& address,
                                                         const ClientOptions& options = {},
                                                         ClientEnvironment environment = {});

@@ -48,6 +48,7 @@
 #include "server/transport/decompression_limit.h"
 #include "server/transport/graceful_stop.h"
 #include "server/transport/grpc_transport.h"
+#include "server/transport/tls.h"
 
 ABSL_FLAG(absl::optional<std::string>, repository, absl::nullopt, "directory of models");
 ABSL_FLAG(absl::optional<std::string>, grpc_address, absl::nullopt, "HOST:PORT for gRPC");
@@ -56,6 +57,9 @@ ABSL_FLAG(absl::optional<std::string>, config, absl::nullopt, "settings as a tex
 ABSL_FLAG(absl::optional<int64_t>, max_message_bytes, absl::nullopt, "largest message");
 ABSL_FLAG(absl::optional<int64_t>, drain_seconds, absl::nullopt, "time to finish after SIGTERM");
 ABSL_FLAG(absl::optional<int64_t>, repository_poll_seconds, absl::nullopt, "look for new versions");
+ABSL_FLAG(absl::optional<std::string>, tls_certificate, absl::nullopt, "PEM file: TLS for gRPC");
+ABSL_FLAG(absl::optional<std::string>, tls_key, absl::nullopt, "PEM file: the certificate's key");
+ABSL_FLAG(absl::optional<std::string>, tls_client_ca, absl::nullopt, "PEM file: clients' signers");
 
 namespace sigserve {
 namespace {
@@ -86,6 +90,9 @@ constexpr char kHelp[] =
   --drain_seconds=N             time for calls in flight to finish after SIGTERM (default 10);
                                 a second signal ends the server at once
   --repository_poll_seconds=N   look for new versions every N seconds (default 0: on request only)
+  --tls_certificate=FILE        TLS for gRPC: the server's certificate, PEM; with
+  --tls_key=FILE                its key. A renewed pair is taken up within a minute
+  --tls_client_ca=FILE          clients must show a certificate signed by one of these
   --version, --help
 
 Example:
@@ -110,7 +117,10 @@ absl::StatusOr<ServerOptions> ReadOptions(FileSystem* files) {
               .http_address = Given(absl::GetFlag(FLAGS_http_address)),
               .max_message_bytes = Given(absl::GetFlag(FLAGS_max_message_bytes)),
               .drain_seconds = Given(absl::GetFlag(FLAGS_drain_seconds)),
-              .repository_poll_seconds = Given(absl::GetFlag(FLAGS_repository_poll_seconds))},
+              .repository_poll_seconds = Given(absl::GetFlag(FLAGS_repository_poll_seconds)),
+              .tls_certificate = Given(absl::GetFlag(FLAGS_tls_certificate)),
+              .tls_key = Given(absl::GetFlag(FLAGS_tls_key)),
+              .tls_client_ca = Given(absl::GetFlag(FLAGS_tls_client_ca))},
              &options);
   SIGSERVE_RETURN_IF_ERROR(Validate(options));
   return options;
@@ -195,6 +205,12 @@ std::string CountModels(const ModelRegistry& registry) {
   return absl::StrCat(serving, serving == 1 ? " model" : " models", " ready, ", failed, " failed");
 }
 
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(const TlsOptions& tls) {
+  if (!tls.enabled()) return grpc::InsecureServerCredentials();
+  return TlsCredentials(
+      {.certificate = tls.certificate_file, .key = tls.key_file, .client_ca = tls.client_ca_file});
+}
+
 absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals* signals) {
   RealClock clock;
   const std::unique_ptr<MetricsExporter> metrics = MetricsExporter::Create(kVersion);
@@ -203,6 +219,8 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
   std::atomic<bool> draining = false;
 
   SIGSERVE_RETURN_IF_ERROR(Annotate(files->List(options.repository).status(), "repository"));
+  SIGSERVE_ASSIGN_OR_RETURN(std::shared_ptr<grpc::ServerCredentials> credentials,
+                            Credentials(options.listen.tls));
 
   // HTTP first: probes are answered while models load.
   SIGSERVE_ASSIGN_OR_RETURN(
@@ -303,7 +321,7 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
   }
   const std::unique_ptr<GrpcTransport> transport = *std::move(created);
   grpc::ServerBuilder builder;
-  transport->AddTo(&builder, grpc::InsecureServerCredentials());
+  transport->AddTo(&builder, std::move(credentials));
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.listen.max_message_bytes));
   builder.SetMaxSendMessageSize(-1);  // answers are checked before they are built
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
@@ -320,10 +338,11 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
     return load;
   });
   ready = true;
-  std::printf("sigserve %s: gRPC on %s, HTTP on %s, repository %s (%s)\n", kVersion,
+  std::printf("sigserve %s: gRPC on %s, HTTP on %s, repository %s (%s%s)\n", kVersion,
               transport->bound_address().c_str(),
               WithPort(options.listen.http_address, http->port()).c_str(),
-              options.repository.c_str(), CountModels(*registry).c_str());
+              options.repository.c_str(), CountModels(*registry).c_str(),
+              options.listen.tls.enabled() ? "; gRPC with TLS" : "");
   std::fflush(stdout);
 
   int signal = 0;

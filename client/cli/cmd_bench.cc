@@ -211,6 +211,9 @@ absl::StatusOr<std::vector<Target>> MakeTargets(Context& context, client::Client
 }
 
 ExitCode Run(Context& context, const Flags& flags) {
+  if (context.options.use_tls()) {
+    return context.UsageError("bench speaks no TLS: measure without, on loopback");
+  }
   const auto client = context.Connect();
   if (client == nullptr) return ExitCode::kUsage;
   const auto targets = MakeTargets(context, *client, flags);

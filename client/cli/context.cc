@@ -9,10 +9,11 @@ const char kExitCodesHelp[] =
     "3 the server cannot be reached.";
 
 std::unique_ptr<client::Client> Context::Connect() {
-  auto client =
-      client::Client::Create(options.address, {.deadline = absl::Seconds(options.timeout_seconds)});
+  client::ClientOptions to = {.deadline = absl::Seconds(options.timeout_seconds)};
+  if (options.use_tls()) to.tls = options.tls;
+  auto client = client::Client::Create(options.address, to);
   if (client.ok()) return *std::move(client);
-  UsageError(absl::StrCat("--address: ", client.status().message()));
+  UsageError(client.status().message());
   return nullptr;
 }
 

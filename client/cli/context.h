@@ -23,6 +23,13 @@ struct GlobalOptions {
   std::string address = "127.0.0.1:8001";
   double timeout_seconds = 10;
   OutputFormat output = OutputFormat::kTable;
+  bool tls_flag = false;
+  client::TlsOptions tls;
+  /// --tls, or any of its options.
+  bool use_tls() const {
+    return tls_flag || !tls.ca_file.empty() || !tls.certificate_file.empty() ||
+           !tls.key_file.empty() || !tls.server_name.empty();
+  }
 };
 
 /// Streams outlive the run. Results go to `out`, everything else to `err`.
@@ -46,8 +53,8 @@ class Context {
   std::ostream& err() const { return *console_.err; }
   bool err_is_terminal() const { return console_.err_is_terminal; }
 
-  /// A client for `options.address`. Options were checked on the command line, so it cannot fail
-  /// but for an empty address, which is reported; null then.
+  /// A client for `options.address`. Null for an empty address and for files of TLS that cannot be
+  /// read, which is reported then.
   std::unique_ptr<client::Client> Connect();
 
   /// One line on `err`: what, where, what to do. Returns the exit code that belongs to it.

@@ -29,6 +29,21 @@ void AddGlobalOptions(CLI::App* app, GlobalOptions* options) {
       ->check(CLI::Range(0.001, 1e6, "0.001 to 1000000 s"))
       ->capture_default_str()
       ->type_name("SECONDS");
+  app->add_flag("--tls", options->tls_flag, "TLS; goes without saying with any of the next four");
+  app->add_option("--ca-file", options->tls.ca_file,
+                  "Who signs the server's certificate, PEM; by default the system's authorities")
+      ->envname("SIGSERVE_CA_FILE")
+      ->type_name("FILE");
+  app->add_option("--certificate-file", options->tls.certificate_file,
+                  "The client's own certificate, PEM, for servers that ask for it")
+      ->envname("SIGSERVE_CERTIFICATE_FILE")
+      ->type_name("FILE");
+  app->add_option("--key-file", options->tls.key_file, "Its key, PEM")
+      ->envname("SIGSERVE_KEY_FILE")
+      ->type_name("FILE");
+  app->add_option("--server-name", options->tls.server_name,
+                  "The name in the server's certificate, if not the address's host")
+      ->type_name("NAME");
   const std::map<std::string, OutputFormat> formats = {
       {"table", OutputFormat::kTable}, {"json", OutputFormat::kJson}, {"csv", OutputFormat::kCsv}};
   app->add_option("--output,-o", options->output, "table (for eyes, the default), json or csv")

@@ -1,24 +1,31 @@
-// For sigmoid.cc, tanh.cc and relu.cc: FLOAT32 in, FLOAT32 out, same shape.
+// For sigmoid.cc, tanh.cc and relu.cc: FLOAT32 or FLOAT64 in, the same out, same shape.
 #pragma once
 
-#include "model/ops/makers.h"
+#include <algorithm>
+
+#include "model/ops/floats.h"
 
 namespace sigserve {
 
-/// `Rule` gives: static void Run(x, out) over spans; static float Gradient(x, y, g): g times the
-/// derivative where y = f(x).
+/// `Rule` gives: static void Run(x, out) over spans of FLOAT32; static double Apply(double); static
+/// float Gradient(x, y, g): g times the derivative where y = f(x).
 template <typename Rule>
 class ActivationOp final : public Op {
  public:
   absl::Status Infer(absl::Span<const Operand> in, absl::Span<TensorType> out) const override {
-    SIGSERVE_RETURN_IF_ERROR(ExpectFloat32(in[0], "input"));
+    SIGSERVE_RETURN_IF_ERROR(ExpectFloat(in[0], "input"));
     out[0] = in[0].type;
     return absl::OkStatus();
   }
 
   void Forward(absl::Span<const TensorView> in,
                absl::Span<const MutableTensorView> out) const override {
-    Rule::Run(in[0].values<float>(), out[0].values<float>());
+    if (out[0].dtype() == DType::kFloat32) {
+      Rule::Run(in[0].values<float>(), out[0].values<float>());
+    } else {
+      const absl::Span<const double> x = in[0].values<double>();
+      std::transform(x.begin(), x.end(), out[0].values<double>().begin(), Rule::Apply);
+    }
   }
 
   MemoryUse memory_use() const override { return MemoryUse::kInPlace; }

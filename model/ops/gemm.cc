@@ -2,13 +2,14 @@
 
 #include "model/kernels/activation.h"
 #include "model/ops/broadcast.h"
-#include "model/ops/makers.h"
+#include "model/ops/double_product.h"
+#include "model/ops/floats.h"
 #include "model/ops/weights.h"
 
 namespace sigserve {
 namespace {
 
-// y = alpha * A' * B' + beta * C, where ' is an optional transposition.
+// y = alpha * A' * B' + beta * C, where ' is an optional transposition. All FLOAT32 or all FLOAT64.
 struct GemmSettings {
   float alpha = 1;
   float beta = 1;
@@ -25,9 +26,10 @@ class GemmOp final : public Op {
 
   absl::Status Infer(absl::Span<const Operand> in, absl::Span<TensorType> out) const override {
     static constexpr absl::string_view kNames[] = {"A", "B", "C"};
+    SIGSERVE_RETURN_IF_ERROR(ExpectFloat(in[0], kNames[0]));
     for (size_t i = 0; i < in.size(); ++i) {
       if (in[i].present) {
-        SIGSERVE_RETURN_IF_ERROR(ExpectFloat32(in[i], kNames[i]));
+        SIGSERVE_RETURN_IF_ERROR(ExpectSameType(in[0], kNames[0], in[i], kNames[i]));
       }
       if (i < 2 && in[i].type.shape.rank() != 2) {
         return absl::InvalidArgumentError(absl::StrCat(
@@ -51,11 +53,14 @@ class GemmOp final : public Op {
             absl::StrCat("C is ", c.ToString(), ", which does not broadcast to ", y.ToString()));
       }
     }
-    return SetOutput(DType::kFloat32, std::move(y), out[0]);
+    return SetOutput(in[0].type.dtype, std::move(y), out[0]);
   }
 
   void Forward(absl::Span<const TensorView> in,
                absl::Span<const MutableTensorView> out) const override {
+    if (out[0].dtype() == DType::kFloat64) {
+      return ForwardDoubles(in, out[0]);
+    }
     const kernels::MatrixView a = MatrixOf(in[0], settings_.transpose_a);
     float* y = out[0].values<float>().data();
     const bool has_c = in.size() > 2 && in[2].present() && settings_.beta != 0;
@@ -77,7 +82,7 @@ class GemmOp final : public Op {
       }
     }
     if (has_c && !fused) {
-      AddC(in[2], out[0]);
+      AddC<float>(in[2], out[0]);
     }
     if (!finished && settings_.activation == kernels::Activation::kRelu) {
       kernels::Relu(out[0].values<float>(), out[0].values<float>());
@@ -130,10 +135,25 @@ class GemmOp final : public Op {
   static bool HasC(absl::Span<const Operand> in) { return in.size() > 2 && in[2].present; }
   static bool IsRow(const Shape& c) { return c.rank() == 1 || (c.rank() == 2 && c[0] == 1); }
 
+  void ForwardDoubles(absl::Span<const TensorView> in, const MutableTensorView& out) const {
+    Multiply(DoubleMatrix::Of(in[0], settings_.transpose_a),
+             DoubleMatrix::Of(in[1], settings_.transpose_b), out.values<double>().data());
+    for (double& value : out.values<double>()) {
+      value *= settings_.alpha;
+    }
+    if (in.size() > 2 && in[2].present() && settings_.beta != 0) {
+      AddC<double>(in[2], out);
+    }
+    for (double& value : out.values<double>()) {
+      value = settings_.activation == kernels::Activation::kRelu && value < 0 ? 0 : value;
+    }
+  }
+
+  template <typename T>
   void AddC(const TensorView& c, const MutableTensorView& out) const {
     const BroadcastRuns runs(c.shape(), out.shape());
-    const float* from = c.values<float>().data();
-    float* to = out.values<float>().data();
+    const T* from = c.values<T>().data();
+    T* to = out.values<T>().data();
     runs.ForEach([&](int64_t ic, int64_t, int64_t io) {
       for (int64_t i = 0; i < runs.length(); ++i) {
         to[io + i] += settings_.beta * from[ic + (runs.a_repeats() ? 0 : i)];

@@ -106,6 +106,8 @@ OpMaker MakeRelu;
 OpMaker MakeReshape;
 OpMaker MakeRnn;
 OpMaker MakeRound;
+OpMaker MakeSVMClassifier;
+OpMaker MakeSVMRegressor;
 OpMaker MakeScaler;
 OpMaker MakeSelu;
 OpMaker MakeShape;

@@ -1,7 +1,8 @@
 #include <algorithm>
 
 #include "model/ops/broadcast.h"
-#include "model/ops/makers.h"
+#include "model/ops/double_product.h"
+#include "model/ops/floats.h"
 #include "model/ops/weights.h"
 
 namespace sigserve {
@@ -9,7 +10,8 @@ namespace {
 
 // numpy.matmul: the last two dimensions are matrices, the others broadcast; a 1-D operand is a row
 // on the left, a column on the right, and that dimension is then dropped from the result. In the
-// fused domain, a third input is a bias: one number per column of a matrix on the right.
+// fused domain, a third input is a bias: one number per column of a matrix on the right. All
+// FLOAT32, or FLOAT64 without a bias.
 struct MatMulShapes {
   Shape a_batch;
   Shape b_batch;
@@ -33,8 +35,8 @@ class MatMulOp final : public Op {
       : weights_(b, false, precision), activation_(activation) {}
 
   absl::Status Infer(absl::Span<const Operand> in, absl::Span<TensorType> out) const override {
-    SIGSERVE_RETURN_IF_ERROR(ExpectFloat32(in[0], "left"));
-    SIGSERVE_RETURN_IF_ERROR(ExpectFloat32(in[1], "right"));
+    SIGSERVE_RETURN_IF_ERROR(ExpectFloat(in[0], "left"));
+    SIGSERVE_RETURN_IF_ERROR(ExpectSameType(in[0], "left", in[1], "right"));
     const Shape& a = in[0].type.shape;
     const Shape& b = in[1].type.shape;
     if (a.rank() == 0 || b.rank() == 0) {
@@ -47,6 +49,7 @@ class MatMulOp final : public Op {
           absl::StrCat("left has ", s.k, " columns, right has ", s.right_rows, " rows"));
     }
     if (in.size() > 2 && in[2].present) {
+      SIGSERVE_RETURN_IF_ERROR(ExpectFloat32(in[0], "left"));
       SIGSERVE_RETURN_IF_ERROR(ExpectFloat32(in[2], "bias"));
       if (b.rank() != 2 || in[2].type.shape != Shape{s.n}) {
         return absl::InvalidArgumentError(absl::StrCat("bias is ", in[2].type.shape.ToString(),
@@ -61,12 +64,15 @@ class MatMulOp final : public Op {
     if (b.rank() > 1) {
       shape.push_back(s.n);
     }
-    return SetOutput(DType::kFloat32, std::move(shape), out[0]);
+    return SetOutput(in[0].type.dtype, std::move(shape), out[0]);
   }
 
   void Forward(absl::Span<const TensorView> in,
                absl::Span<const MutableTensorView> out) const override {
     const MatMulShapes s(in[0].shape(), in[1].shape());
+    if (out[0].dtype() == DType::kFloat64) {
+      return ForwardDoubles(s, in, out[0]);
+    }
     const float* a = in[0].values<float>().data();
     const float* b = in[1].values<float>().data();
     float* y = out[0].values<float>().data();
@@ -106,6 +112,20 @@ class MatMulOp final : public Op {
   }
 
  private:
+  void ForwardDoubles(const MatMulShapes& s, absl::Span<const TensorView> in,
+                      const MutableTensorView& out) const {
+    const double* a = in[0].values<double>().data();
+    const double* b = in[1].values<double>().data();
+    double* y = out.values<double>().data();
+    ForEachProduct(s, [&](int64_t a_at, int64_t b_at, int64_t y_at) {
+      Multiply(DoubleMatrix::RowMajor(a + a_at, s.m, s.k),
+               DoubleMatrix::RowMajor(b + b_at, s.k, s.n), y + y_at);
+    });
+    for (double& value : out.values<double>()) {
+      value = activation_ == kernels::Activation::kRelu && value < 0 ? 0 : value;
+    }
+  }
+
   static kernels::MatrixView Matrix(const float* data, int64_t rows, int64_t columns) {
     return kernels::MatrixView::RowMajor(data, static_cast<size_t>(rows),
                                          static_cast<size_t>(columns));

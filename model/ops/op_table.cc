@@ -148,6 +148,8 @@ constexpr OpEntry kOps[] = {
     {kMl, "LinearRegressor", 1, kNewestMl, 1, 1, 1, 1, MakeLinearRegressor},
     {kMl, "Normalizer", 1, kNewestMl, 1, 1, 1, 1, MakeNormalizer},
     {kMl, "OneHotEncoder", 1, kNewestMl, 1, 1, 1, 1, MakeOneHotEncoder},
+    {kMl, "SVMClassifier", 1, kNewestMl, 1, 1, 1, 2, MakeSVMClassifier},
+    {kMl, "SVMRegressor", 1, kNewestMl, 1, 1, 1, 1, MakeSVMRegressor},
     {kMl, "Scaler", 1, kNewestMl, 1, 1, 1, 1, MakeScaler},
     {kMl, "TreeEnsembleClassifier", 1, kNewestMl, 1, 1, 1, 2, MakeTreeEnsembleClassifier},
     {kMl, "TreeEnsembleRegressor", 1, kNewestMl, 1, 1, 1, 1, MakeTreeEnsembleRegressor},

@@ -4,13 +4,14 @@
 #include <cmath>
 
 #include "model/ops/attribute_error.h"
-#include "model/ops/makers.h"
+#include "model/ops/floats.h"
 
 namespace sigserve {
 namespace {
 
 // sum(exp(x - largest)), in double precision and in the order of the elements.
-double ExponentialSum(const float* x, size_t count, size_t stride, float largest) {
+template <typename T>
+double ExponentialSum(const T* x, size_t count, size_t stride, T largest) {
   double sum = 0;
   for (size_t i = 0; i < count; ++i) {
     sum += std::exp(static_cast<double>(x[i * stride]) - largest);
@@ -18,8 +19,9 @@ double ExponentialSum(const float* x, size_t count, size_t stride, float largest
   return sum;
 }
 
-float Largest(const float* x, size_t count, size_t stride) {
-  float largest = x[0];
+template <typename T>
+T Largest(const T* x, size_t count, size_t stride) {
+  T largest = x[0];
   for (size_t i = 1; i < count; ++i) {
     largest = std::max(largest, x[i * stride]);
   }
@@ -33,7 +35,7 @@ class SoftmaxOp final : public Op {
       : logarithm_(logarithm), axis_(axis), flattens_(flattens) {}
 
   absl::Status Infer(absl::Span<const Operand> in, absl::Span<TensorType> out) const override {
-    SIGSERVE_RETURN_IF_ERROR(ExpectFloat32(in[0], "input"));
+    SIGSERVE_RETURN_IF_ERROR(ExpectFloat(in[0], "input"));
     const int rank = in[0].type.shape.rank();
     if (axis_ < -rank || axis_ >= rank) {
       return AttributeError(
@@ -45,12 +47,11 @@ class SoftmaxOp final : public Op {
 
   void Forward(absl::Span<const TensorView> in,
                absl::Span<const MutableTensorView> out) const override {
-    const auto run = logarithm_ ? LogSoftmaxRow : SoftmaxRow;
-    const float* x = in[0].values<float>().data();
-    float* y = out[0].values<float>().data();
-    ForEachRow(in[0].shape(), [&](size_t begin, size_t count, size_t stride) {
-      run(x + begin, count, stride, y + begin);
-    });
+    if (out[0].dtype() == DType::kFloat32) {
+      Run<float>(in[0], out[0]);
+    } else {
+      Run<double>(in[0], out[0]);
+    }
   }
 
   bool differentiable() const override { return true; }
@@ -76,6 +77,16 @@ class SoftmaxOp final : public Op {
   }
 
  private:
+  template <typename T>
+  void Run(const TensorView& in, const MutableTensorView& out) const {
+    const auto run = logarithm_ ? LogSoftmaxRow<T> : SoftmaxRow<T>;
+    const T* x = in.values<T>().data();
+    T* y = out.values<T>().data();
+    ForEachRow(in.shape(), [&](size_t begin, size_t count, size_t stride) {
+      run(x + begin, count, stride, y + begin);
+    });
+  }
+
   template <typename F>
   void ForEachRow(const Shape& shape, F f) const {
     const int axis = static_cast<int>(axis_ < 0 ? axis_ + shape.rank() : axis_);
@@ -107,22 +118,26 @@ absl::StatusOr<std::unique_ptr<const Op>> Make(const NodeSpec& node, bool logari
 
 }  // namespace
 
-void SoftmaxRow(const float* x, size_t count, size_t stride, float* y) {
-  const float largest = Largest(x, count, stride);
+template <typename T>
+void SoftmaxRow(const T* x, size_t count, size_t stride, T* y) {
+  const T largest = Largest(x, count, stride);
   const double sum = ExponentialSum(x, count, stride, largest);
   for (size_t i = 0; i < count; ++i) {
-    y[i * stride] =
-        static_cast<float>(std::exp(static_cast<double>(x[i * stride]) - largest) / sum);
+    y[i * stride] = static_cast<T>(std::exp(static_cast<double>(x[i * stride]) - largest) / sum);
   }
 }
 
-void LogSoftmaxRow(const float* x, size_t count, size_t stride, float* y) {
-  const float largest = Largest(x, count, stride);
+template <typename T>
+void LogSoftmaxRow(const T* x, size_t count, size_t stride, T* y) {
+  const T largest = Largest(x, count, stride);
   const double logarithm = std::log(ExponentialSum(x, count, stride, largest));
   for (size_t i = 0; i < count; ++i) {
-    y[i * stride] = static_cast<float>(static_cast<double>(x[i * stride]) - largest - logarithm);
+    y[i * stride] = static_cast<T>(static_cast<double>(x[i * stride]) - largest - logarithm);
   }
 }
+
+template void SoftmaxRow(const float* x, size_t count, size_t stride, float* y);
+template void LogSoftmaxRow(const float* x, size_t count, size_t stride, float* y);
 
 absl::StatusOr<std::unique_ptr<const Op>> MakeSoftmax(const NodeSpec& node,
                                                       absl::Span<const TensorView>) {

@@ -1,12 +1,14 @@
 // For softmax.cc and post_transform.cc. One row at a time, `count` elements `stride` apart; `y`
-// may be `x`. Stable: exponents are of differences from the largest element.
+// may be `x`. T: float, double. Stable: exponents are of differences from the largest element.
 #pragma once
 
 #include <cstddef>
 
 namespace sigserve {
 
-void SoftmaxRow(const float* x, size_t count, size_t stride, float* y);
-void LogSoftmaxRow(const float* x, size_t count, size_t stride, float* y);
+template <typename T>
+void SoftmaxRow(const T* x, size_t count, size_t stride, T* y);
+template <typename T>
+void LogSoftmaxRow(const T* x, size_t count, size_t stride, T* y);
 
 }  // namespace sigserve

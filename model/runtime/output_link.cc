@@ -44,16 +44,27 @@ bool IsAlongLastDimension(const Node& softmax, int rank) {
 }
 
 bool IsClassifier(const Node& node) {
-  return IsMl(node, "LinearClassifier") || IsMl(node, "TreeEnsembleClassifier");
+  return IsMl(node, "LinearClassifier") || IsMl(node, "TreeEnsembleClassifier") ||
+         IsMl(node, "SVMClassifier");
+}
+
+/// Its scores are of pairs of classes unless it gives probabilities or has no support vectors.
+bool ScoresPairs(const Node& node) {
+  const Attributes& attributes = node.spec.attributes;
+  return IsMl(node, "SVMClassifier") && attributes.has("vectors_per_class") &&
+         !attributes.has("prob_a");
 }
 
 Link LinkOfClassifier(const Node& classifier) {
   const std::string post =
       classifier.spec.attributes.String("post_transform", "NONE").value_or("NONE");
-  return post == "NONE" ? Link::kNone : Link::kOther;
+  const bool probabilities =
+      IsMl(classifier, "SVMClassifier") && classifier.spec.attributes.has("prob_a");
+  return post == "NONE" && !probabilities ? Link::kNone : Link::kOther;
 }
 
 std::vector<std::string> LabelsOf(const Node& classifier) {
+  if (ScoresPairs(classifier)) return {};
   auto strings = classifier.spec.attributes.Strings("classlabels_strings");
   if (strings.ok() && !strings->empty()) return *std::move(strings);
   std::vector<std::string> labels;

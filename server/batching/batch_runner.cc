@@ -1,5 +1,7 @@
 #include "server/batching/batch_runner.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -35,8 +37,8 @@ void BatchRunner::Run(const BatchTarget& target, absl::Span<Task> tasks, Dispatc
   TaskTiming timing;
   for (const Task& task : tasks) timing.batch_rows += task.rows;
   absl::Duration start;
-  const Outputs outputs =
-      Compute(target, Concatenate(tasks, timing.batch_rows), reason, &start, &timing);
+  const Outputs outputs = Compute(
+      target, [&] { return Concatenate(tasks, timing.batch_rows); }, reason, &start, &timing);
   computed();
   if (!outputs.ok() || !HasRows(**outputs, target.outputs, timing.batch_rows)) {
     for (Task& task : tasks) {
@@ -63,7 +65,8 @@ void BatchRunner::RunAlone(const BatchTarget& target, Task& task, DispatchReason
   TaskTiming timing;
   timing.batch_rows = task.rows;
   absl::Duration start;
-  const Outputs outputs = Compute(target, task.inputs, reason, &start, &timing);
+  const Outputs outputs = Compute(
+      target, [&] { return Aligned(task); }, reason, &start, &timing);
   timing.queued = start - task.arrival;
   computed();
   // Nothing of the target is touched from here on: `done` may release it.
@@ -71,7 +74,7 @@ void BatchRunner::RunAlone(const BatchTarget& target, Task& task, DispatchReason
 }
 
 BatchRunner::Outputs BatchRunner::Compute(const BatchTarget& target,
-                                          absl::Span<const TensorView> inputs,
+                                          absl::FunctionRef<absl::Span<const TensorView>()> inputs,
                                           DispatchReason reason, absl::Duration* start,
                                           TaskTiming* timing) {
   const bool own_clock = cost_clock_ != clock_;
@@ -79,7 +82,7 @@ BatchRunner::Outputs BatchRunner::Compute(const BatchTarget& target,
   const absl::Duration cost_start = own_clock ? cost_clock_->Monotonic() : *start;
   Outputs outputs = [&]() -> Outputs {
     try {
-      return target.run(inputs);
+      return target.run(inputs());
     } catch (const std::bad_alloc&) {  // one request must not end the process
       return absl::ResourceExhaustedError("no memory left to run the request");
     }
@@ -94,15 +97,12 @@ BatchRunner::Outputs BatchRunner::Compute(const BatchTarget& target,
   return outputs;
 }
 
-std::vector<TensorView>& BatchRunner::Concatenate(absl::Span<Task> tasks, int64_t rows) {
-  const size_t inputs = tasks[0].inputs.size();
-  if (joined_.size() < inputs) joined_.resize(inputs);
+absl::Span<const TensorView> BatchRunner::Concatenate(absl::Span<Task> tasks, int64_t rows) {
   joined_views_.clear();
-  for (size_t i = 0; i < inputs; ++i) {
+  for (size_t i = 0; i < tasks[0].inputs.size(); ++i) {
     const TensorView& first = tasks[0].inputs[i];
     const auto bytes = static_cast<size_t>(BytesOf(first) / first.shape()[0] * rows);
-    if (joined_[i].size() < bytes) joined_[i] = AlignedBuffer(bytes);
-    auto* to = static_cast<char*>(joined_[i].data());
+    auto* to = static_cast<char*>(Room(i, bytes));
     for (const Task& task : tasks) {
       const auto length = static_cast<size_t>(BytesOf(task.inputs[i]));
       std::memcpy(to, task.inputs[i].data(), length);
@@ -113,6 +113,32 @@ std::vector<TensorView>& BatchRunner::Concatenate(absl::Span<Task> tasks, int64_
     joined_views_.emplace_back(first.dtype(), std::move(shape), joined_[i].data());
   }
   return joined_views_;
+}
+
+absl::Span<const TensorView> BatchRunner::Aligned(const Task& task) {
+  const auto aligned = [](const TensorView& view) {
+    return reinterpret_cast<uintptr_t>(view.data()) % SizeOf(view.dtype()) == 0;
+  };
+  if (std::all_of(task.inputs.begin(), task.inputs.end(), aligned)) return task.inputs;
+  joined_views_.assign(task.inputs.begin(), task.inputs.end());
+  for (size_t i = 0; i < joined_views_.size(); ++i) {
+    TensorView& view = joined_views_[i];
+    if (aligned(view)) continue;
+    const auto bytes = static_cast<size_t>(BytesOf(view));
+    void* const to = Room(i, bytes);
+    std::memcpy(to, view.data(), bytes);
+    view.set_data(to);
+  }
+  return joined_views_;
+}
+
+void* BatchRunner::Room(size_t input, size_t bytes) {
+  if (joined_.size() <= input) joined_.resize(input + 1);
+  AlignedBuffer& buffer = joined_[input];
+  if (buffer.size() < bytes || buffer.size() > std::max(bytes, kMaxKept)) {
+    buffer = AlignedBuffer(bytes);
+  }
+  return joined_[input].data();
 }
 
 }  // namespace sigserve

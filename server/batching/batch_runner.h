@@ -4,7 +4,7 @@
 // What a batch cost goes to the model's cost model.
 //
 // One per thread. Inputs of several tasks are copied into buffers kept between batches; a task that
-// is alone in its batch is not copied.
+// is alone in its batch is not copied, unless its memory is not aligned to its elements.
 #pragma once
 
 #include <vector>
@@ -31,19 +31,25 @@ class BatchRunner {
            absl::FunctionRef<void()> computed);
 
  private:
-  using Outputs = absl::StatusOr<std::unique_ptr<const TaskOutputs>>;
+  using Outputs = absl::StatusOr<BatchOutputs>;
 
   void RunAlone(const BatchTarget& target, Task& task, DispatchReason reason,
                 absl::FunctionRef<void()> computed);
   /// Runs and measures; fills all of `timing` but what is a task's own.
-  Outputs Compute(const BatchTarget& target, absl::Span<const TensorView> inputs,
-                  DispatchReason reason, absl::Duration* start, TaskTiming* timing);
-  std::vector<TensorView>& Concatenate(absl::Span<Task> tasks, int64_t rows);
+  Outputs Compute(const BatchTarget& target,
+                  absl::FunctionRef<absl::Span<const TensorView>()> inputs, DispatchReason reason,
+                  absl::Duration* start, TaskTiming* timing);
+  absl::Span<const TensorView> Concatenate(absl::Span<Task> tasks, int64_t rows);
+  /// The task's inputs, in aligned memory.
+  absl::Span<const TensorView> Aligned(const Task& task);
+  /// The buffer of an input, with room for so many bytes.
+  void* Room(size_t input, size_t bytes);
 
   const Clock* const clock_;
   const Clock* const cost_clock_;
   const BatchObserver observer_;
-  std::vector<AlignedBuffer> joined_;  // by input
+  static constexpr size_t kMaxKept = size_t{4} << 20;
+  std::vector<AlignedBuffer> joined_;  // by input; larger ones go with the next batch
   std::vector<TensorView> joined_views_;
 };
 

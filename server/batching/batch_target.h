@@ -16,8 +16,7 @@
 namespace sigserve {
 
 /// Runs one batch and lends its results until the pointer is released.
-using RunBatch = std::function<absl::StatusOr<std::unique_ptr<const TaskOutputs>>(
-    absl::Span<const TensorView> inputs)>;
+using RunBatch = std::function<absl::StatusOr<BatchOutputs>(absl::Span<const TensorView> inputs)>;
 
 /// What a model asks of the queue that its heavy batches pass.
 struct QueuePolicy {

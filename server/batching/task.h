@@ -4,8 +4,9 @@
 #pragma once
 
 #include <functional>
-#include <vector>
+#include <memory>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "model/tensor/tensor_view.h"
@@ -23,16 +24,27 @@ struct TaskTiming {
 class TaskOutputs {
  public:
   virtual ~TaskOutputs() = default;
+  /// The owner's last use of them. Lenders take them back here.
+  virtual void Release() const { delete this; }
   /// Output i of the model's signature.
   virtual TensorView output(int i) const = 0;
   /// Its logits; not present() where the signature has none.
   virtual TensorView logits(int i) const = 0;
 };
 
+/// A batch's results, lent until the pointer goes.
+struct ReleaseOutputs {
+  ReleaseOutputs() = default;
+  template <typename T>
+  ReleaseOutputs(const std::default_delete<T>&) {}  // NOLINT(google-explicit-constructor)
+  void operator()(const TaskOutputs* outputs) const { outputs->Release(); }
+};
+using BatchOutputs = std::unique_ptr<const TaskOutputs, ReleaseOutputs>;
+
 struct Task {
   /// In the signature's order, checked against it. The memory behind them stays until `done` was
-  /// called.
-  std::vector<TensorView> inputs;
+  /// called; it need not be aligned.
+  absl::InlinedVector<TensorView, 1> inputs;
   /// Rows in dimension 0; 1 for a model that is not batchable.
   int64_t rows = 1;
   /// When it arrived, on the server's monotonic clock.

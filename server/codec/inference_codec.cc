@@ -21,6 +21,8 @@ using InputTensor = ModelInferRequest::InferInputTensor;
 using OutputTensor = ModelInferResponse::InferOutputTensor;
 using Parameters = google::protobuf::Map<std::string, InferParameter>;
 
+constexpr PayloadField kInferPayloads[] = {{ModelInferRequest::kRawInputContentsFieldNumber, {}}};
+
 absl::StatusOr<DType> DecodeDatatype(const InputTensor& tensor, const Signature& signature) {
   for (const DType dtype :
        {DType::kFloat32, DType::kFloat64, DType::kInt32, DType::kInt64, DType::kBool}) {
@@ -137,8 +139,10 @@ void EncodeTyped(const TensorView& view, InferTensorContents* contents) {
 
 }  // namespace
 
+absl::Span<const PayloadField> InferPayloads() { return kInferPayloads; }
+
 absl::Status DecodeInferInputs(const ModelInferRequest& request, const Signature& signature,
-                               DecodedInputs* inputs) {
+                               DecodedInputs* inputs, const Payloads* payloads) {
   const int count = request.inputs_size();
   if (count == 0) return absl::InvalidArgumentError("the request has no inputs");
   if (static_cast<size_t>(count) > signature.inputs.size()) {
@@ -165,10 +169,10 @@ absl::Status DecodeInferInputs(const ModelInferRequest& request, const Signature
         const Shape shape,
         DecodeShape(tensor.name(),
                     {tensor.shape().data(), static_cast<size_t>(tensor.shape_size())}, dtype));
-    absl::StatusOr<TensorView> view = raws > 0
-                                          ? ViewOfBytes(tensor.name(), dtype, OipDatatype(dtype),
-                                                        shape, request.raw_input_contents(i))
-                                          : ViewOfContents(tensor, dtype, shape);
+    absl::StatusOr<TensorView> view =
+        raws > 0 ? ViewOfBytes(tensor.name(), dtype, OipDatatype(dtype), shape,
+                               BytesOf(request.raw_input_contents(i), payloads))
+                 : ViewOfContents(tensor, dtype, shape);
     if (!view.ok()) return view.status();
     inputs->tensors.push_back({tensor.name(), *std::move(view)});
   }
@@ -185,9 +189,9 @@ absl::StatusOr<InferParameters> DecodeInferParameters(const ModelInferRequest& r
   return parameters;
 }
 
-absl::StatusOr<std::vector<int>> DecodeInferOutputs(const ModelInferRequest& request,
-                                                    const Signature& signature) {
-  std::vector<absl::string_view> names;
+absl::StatusOr<OutputIndices> DecodeInferOutputs(const ModelInferRequest& request,
+                                                 const Signature& signature) {
+  absl::InlinedVector<absl::string_view, 4> names;
   for (const auto& output : request.outputs()) {
     SIGSERVE_RETURN_IF_ERROR(RefuseParameter("output", output.name(), output.parameters()));
     names.push_back(output.name());

@@ -4,20 +4,24 @@
 // UNIMPLEMENTED.
 #pragma once
 
-#include <vector>
-
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "inference/grpc_service.pb.h"
 #include "server/batching/task.h"
+#include "server/codec/payloads.h"
 #include "server/codec/wire_tensor.h"
 #include "server/registry/servable.h"
 
 namespace sigserve {
 
-/// Raw contents, one entry per input, or typed contents in the field of the datatype.
+/// Where the tensors' bytes are in a ModelInferRequest.
+absl::Span<const PayloadField> InferPayloads();
+
+/// Raw contents, one entry per input, or typed contents in the field of the datatype. `payloads`:
+/// what was cut out of the request; null = nothing.
 absl::Status DecodeInferInputs(const inference::ModelInferRequest& request,
-                               const Signature& signature, DecodedInputs* inputs);
+                               const Signature& signature, DecodedInputs* inputs,
+                               const Payloads* payloads = nullptr);
 
 /// The request's parameters that we act on; others are ignored, as the protocol allows.
 struct InferParameters {
@@ -31,8 +35,8 @@ struct InferParameters {
 absl::StatusOr<InferParameters> DecodeInferParameters(const inference::ModelInferRequest& request);
 
 /// Indices of the outputs asked for, in that order.
-absl::StatusOr<std::vector<int>> DecodeInferOutputs(const inference::ModelInferRequest& request,
-                                                    const Signature& signature);
+absl::StatusOr<OutputIndices> DecodeInferOutputs(const inference::ModelInferRequest& request,
+                                                 const Signature& signature);
 
 void EncodeInferResponse(const inference::ModelInferRequest& request,
                          const InferParameters& parameters, const Servable& servable,

@@ -13,6 +13,13 @@
 namespace sigserve {
 namespace {
 
+constexpr PayloadField kTensorPayloads[] = {{v1::Tensor::kDataFieldNumber, {}}};
+constexpr PayloadField kPredictPayloads[] = {
+    {v1::PredictRequest::kInputsFieldNumber, kTensorPayloads},
+    {v1::PredictRequest::kMatrixFieldNumber, {}}};
+constexpr PayloadField kPredictStreamPayloads[] = {
+    {v1::PredictStreamRequest::kRequestFieldNumber, kPredictPayloads}};
+
 absl::StatusOr<DType> DecodeDType(const v1::Tensor& tensor, const Signature& signature) {
   switch (tensor.dtype()) {
     case v1::DATA_TYPE_FLOAT32:
@@ -58,7 +65,7 @@ absl::StatusOr<Tensor> Narrow(const v1::Tensor& tensor, const Shape& shape) {
 }
 
 absl::StatusOr<TensorView> DecodeTensor(const v1::Tensor& tensor, const Signature& signature,
-                                        DecodedInputs* inputs) {
+                                        const Payloads* payloads, DecodedInputs* inputs) {
   const std::string& name = tensor.name();
   const int given = (tensor.data().empty() ? 0 : 1) + (tensor.float_values().empty() ? 0 : 1) +
                     (tensor.int64_values().empty() ? 0 : 1);
@@ -73,7 +80,9 @@ absl::StatusOr<TensorView> DecodeTensor(const v1::Tensor& tensor, const Signatur
     return absl::InvalidArgumentError(absl::StrCat(
         "input ", Quote(name), " has no contents: fill one of data, float_values, int64_values"));
   }
-  if (!tensor.data().empty()) return ViewOfBytes(name, dtype, Name(dtype), shape, tensor.data());
+  if (!tensor.data().empty()) {
+    return ViewOfBytes(name, dtype, Name(dtype), shape, BytesOf(tensor.data(), payloads));
+  }
   if (!tensor.float_values().empty()) {
     if (dtype != DType::kFloat32) {
       return absl::InvalidArgumentError(absl::StrCat("input ", Quote(name), " is ", Name(dtype),
@@ -90,12 +99,13 @@ absl::StatusOr<TensorView> DecodeTensor(const v1::Tensor& tensor, const Signatur
       TensorView view, ViewOfElements(name, DType::kInt64, shape, "int64_values",
                                       tensor.int64_values().data(), tensor.int64_values_size()));
   if (dtype == DType::kInt64) return view;
+  inputs->converted.reserve(signature.inputs.size());  // views into it must not move
   SIGSERVE_ASSIGN_OR_RETURN(Tensor narrow, Narrow(tensor, shape));
   inputs->converted.push_back(std::move(narrow));
   return inputs->converted.back().view();
 }
 
-absl::StatusOr<TensorView> DecodeMatrix(const std::string& matrix, const Signature& signature) {
+absl::StatusOr<TensorView> DecodeMatrix(absl::string_view matrix, const Signature& signature) {
   if (signature.inputs.size() != 1) {
     return absl::InvalidArgumentError(
         absl::StrCat("matrix is for a model with one input, this has ", signature.inputs.size(),
@@ -204,6 +214,9 @@ void EncodeDecisions(absl::Span<const float> thresholds, v1::PredictOutput* out)
 
 }  // namespace
 
+absl::Span<const PayloadField> PredictPayloads() { return kPredictPayloads; }
+absl::Span<const PayloadField> PredictStreamPayloads() { return kPredictStreamPayloads; }
+
 absl::StatusOr<ModelQuery> DecodeModelSpec(const v1::ModelSpec& spec) {
   if (spec.name().empty()) {
     return absl::InvalidArgumentError("model.name is empty: name the model to ask");
@@ -222,12 +235,13 @@ absl::StatusOr<ModelQuery> DecodeModelSpec(const v1::ModelSpec& spec) {
 }
 
 absl::Status DecodePredictInputs(const v1::PredictRequest& request, const Signature& signature,
-                                 DecodedInputs* inputs) {
+                                 DecodedInputs* inputs, const Payloads* payloads) {
   if (!request.matrix().empty()) {
     if (!request.inputs().empty()) {
       return absl::InvalidArgumentError("the request has both `inputs` and `matrix`: give one");
     }
-    SIGSERVE_ASSIGN_OR_RETURN(TensorView view, DecodeMatrix(request.matrix(), signature));
+    SIGSERVE_ASSIGN_OR_RETURN(TensorView view,
+                              DecodeMatrix(BytesOf(request.matrix(), payloads), signature));
     inputs->tensors.push_back({"", std::move(view)});
     return absl::OkStatus();
   }
@@ -241,19 +255,19 @@ absl::Status DecodePredictInputs(const v1::PredictRequest& request, const Signat
         absl::StrCat("got ", count, " inputs, expected ", signature.inputs.size()));
   }
   inputs->tensors.reserve(count);
-  inputs->converted.reserve(count);  // views into it must not move
   for (const v1::Tensor& tensor : request.inputs()) {
-    SIGSERVE_ASSIGN_OR_RETURN(TensorView view, DecodeTensor(tensor, signature, inputs));
+    SIGSERVE_ASSIGN_OR_RETURN(TensorView view, DecodeTensor(tensor, signature, payloads, inputs));
     inputs->tensors.push_back({tensor.name(), std::move(view)});
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<OutputPlan>> PlanOutputs(const v1::PredictRequest& request,
-                                                    const Signature& signature) {
-  const std::vector<absl::string_view> names(request.outputs().begin(), request.outputs().end());
-  SIGSERVE_ASSIGN_OR_RETURN(const std::vector<int> selected, SelectOutputs(signature, names));
-  std::vector<OutputPlan> plan;
+absl::StatusOr<OutputPlans> PlanOutputs(const v1::PredictRequest& request,
+                                        const Signature& signature) {
+  const absl::InlinedVector<absl::string_view, 4> names(request.outputs().begin(),
+                                                        request.outputs().end());
+  SIGSERVE_ASSIGN_OR_RETURN(const OutputIndices selected, SelectOutputs(signature, names));
+  OutputPlans plan;
   absl::Status first_lack;
   bool one_has_all = false;
   for (const int i : selected) {

@@ -4,10 +4,10 @@
 // FAILED_PRECONDITION, with the token MODEL_NOT_CLASSIFIER.
 #pragma once
 
-#include <vector>
-
+#include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
 #include "server/batching/task.h"
+#include "server/codec/payloads.h"
 #include "server/codec/wire_tensor.h"
 #include "server/registry/model_registry.h"
 #include "server/registry/servable.h"
@@ -15,13 +15,17 @@
 
 namespace sigserve {
 
+/// Where the tensors' bytes are in a PredictRequest and a PredictStreamRequest.
+absl::Span<const PayloadField> PredictPayloads();
+absl::Span<const PayloadField> PredictStreamPayloads();
+
 /// Views of the spec's name and label. INVALID_ARGUMENT for an empty name and a version below 1.
 absl::StatusOr<ModelQuery> DecodeModelSpec(const v1::ModelSpec& spec);
 
 /// Named tensors or the matrix; see prediction.proto. Float data, int64 values of an INT64 input
-/// and `matrix` are not copied.
+/// and `matrix` are not copied. `payloads`: what was cut out of the request; null = nothing.
 absl::Status DecodePredictInputs(const v1::PredictRequest& request, const Signature& signature,
-                                 DecodedInputs* inputs);
+                                 DecodedInputs* inputs, const Payloads* payloads = nullptr);
 
 /// One output to answer with, and what beside its values.
 struct OutputPlan {
@@ -30,12 +34,13 @@ struct OutputPlan {
   bool log_probabilities = false;
   bool decisions = false;
 };
+using OutputPlans = absl::InlinedVector<OutputPlan, 4>;
 
 /// The outputs asked for. MODEL_NOT_CLASSIFIER when an output that is asked for by name has no
 /// logits, log-probabilities or decisions to give but they are asked for; with no names given, only
 /// when no output has them (a class id beside the probabilities is then left as it is).
-absl::StatusOr<std::vector<OutputPlan>> PlanOutputs(const v1::PredictRequest& request,
-                                                    const Signature& signature);
+absl::StatusOr<OutputPlans> PlanOutputs(const v1::PredictRequest& request,
+                                        const Signature& signature);
 
 void EncodePredictResponse(const v1::PredictRequest& request, const Servable& servable,
                            absl::Span<const OutputPlan> plan, const TaskOutputs& outputs,

@@ -71,15 +71,15 @@ const InputSignature* FindInput(const Signature& signature, absl::string_view na
   return nullptr;
 }
 
-absl::StatusOr<std::vector<int>> SelectOutputs(const Signature& signature,
-                                               absl::Span<const absl::string_view> names) {
+absl::StatusOr<OutputIndices> SelectOutputs(const Signature& signature,
+                                            absl::Span<const absl::string_view> names) {
   const int count = static_cast<int>(signature.outputs.size());
-  std::vector<int> selected;
+  OutputIndices selected;
   if (names.empty()) {
     for (int i = 0; i < count; ++i) selected.push_back(i);
     return selected;
   }
-  std::vector<bool> taken(static_cast<size_t>(count), false);
+  absl::InlinedVector<bool, 8> taken(static_cast<size_t>(count), false);
   for (const absl::string_view name : names) {
     int i = 0;
     while (i < count && signature.outputs[static_cast<size_t>(i)].name != name) ++i;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
@@ -18,7 +19,7 @@ namespace sigserve {
 /// A request's inputs. The views point into the request's own bytes, which must stay, or into
 /// `converted`.
 struct DecodedInputs {
-  std::vector<NamedTensor> tensors;
+  absl::InlinedVector<NamedTensor, 1> tensors;
   std::vector<Tensor> converted;  // elements that the wire carries in another width
 };
 
@@ -41,9 +42,12 @@ absl::StatusOr<TensorView> ViewOfElements(absl::string_view input, DType dtype, 
 /// The signature's input of this name; an empty name means the only one. Null when there is none.
 const InputSignature* FindInput(const Signature& signature, absl::string_view name);
 
-/// Indices of the outputs asked for, in that order; all for an empty list. INVALID_ARGUMENT for a
+/// Outputs of a signature, by index.
+using OutputIndices = absl::InlinedVector<int, 4>;
+
+/// The outputs asked for, in that order; all for an empty list. INVALID_ARGUMENT for a
 /// name that the model lacks (lists those it has) or that comes twice.
-absl::StatusOr<std::vector<int>> SelectOutputs(const Signature& signature,
-                                               absl::Span<const absl::string_view> names);
+absl::StatusOr<OutputIndices> SelectOutputs(const Signature& signature,
+                                            absl::Span<const absl::string_view> names);
 
 }  // namespace sigserve

@@ -42,6 +42,23 @@ absl::Status Validate(const ConnectionOptions& options) {
   return CheckSeconds("connections.max_age_seconds", options.max_age, 0);
 }
 
+absl::Status Validate(const TlsOptions& options) {
+  const auto missing = [](absl::string_view field, absl::string_view given) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        field, " is empty, but ", given, " is given; TLS takes a certificate and its key"));
+  };
+  if (options.certificate_file.empty() && !options.key_file.empty()) {
+    return missing("tls.certificate_file", "tls.key_file");
+  }
+  if (options.certificate_file.empty() && !options.client_ca_file.empty()) {
+    return missing("tls.certificate_file", "tls.client_ca_file");
+  }
+  if (options.key_file.empty() && !options.certificate_file.empty()) {
+    return missing("tls.key_file", "tls.certificate_file");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Validate(const TrainingOptions& options) {
   SIGSERVE_RETURN_IF_ERROR(
       CheckRange("training.max_queued_jobs", options.max_queued_jobs, 1, 10'000));
@@ -67,6 +84,9 @@ absl::StatusOr<ServerOptions> ParseServerConfig(absl::string_view text, absl::st
   SetIfGiven(connections.max_calls(), &options.listen.connections.max_calls);
   SetIfGiven(connections.max_age_seconds(), &options.listen.connections.max_age);
   options.listen.connections.share_port = connections.share_port();
+  options.listen.tls = {.certificate_file = config.tls().certificate_file(),
+                        .key_file = config.tls().key_file(),
+                        .client_ca_file = config.tls().client_ca_file()};
   options.listen.io_threads = config.io_threads();
   options.listen.spin = !config.no_spin();
   options.repository_poll = absl::Seconds(config.repository_poll_seconds());
@@ -87,6 +107,9 @@ void ApplyFlags(const FlagValues& flags, ServerOptions* options) {
   if (flags.repository_poll_seconds) {
     options->repository_poll = absl::Seconds(*flags.repository_poll_seconds);
   }
+  if (flags.tls_certificate) options->listen.tls.certificate_file = *flags.tls_certificate;
+  if (flags.tls_key) options->listen.tls.key_file = *flags.tls_key;
+  if (flags.tls_client_ca) options->listen.tls.client_ca_file = *flags.tls_client_ca;
 }
 
 absl::StatusOr<HostPort> ParseAddress(absl::string_view address, absl::string_view field) {
@@ -134,6 +157,7 @@ absl::Status Validate(const ServerOptions& options) {
   SIGSERVE_RETURN_IF_ERROR(CheckRange("io_threads", options.listen.io_threads, 0, 1024));
   SIGSERVE_RETURN_IF_ERROR(CheckRange("compute_threads", options.compute_threads, 0, 1024));
   SIGSERVE_RETURN_IF_ERROR(Validate(options.listen.connections));
+  SIGSERVE_RETURN_IF_ERROR(Validate(options.listen.tls));
   return Validate(options.training);
 }
 

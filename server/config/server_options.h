@@ -27,6 +27,15 @@ struct ConnectionOptions {
   bool share_port = false;
 };
 
+/// PEM files; all empty = no TLS.
+struct TlsOptions {
+  std::string certificate_file;
+  std::string key_file;
+  /// Clients must show a certificate signed by one of these; empty = they need none.
+  std::string client_ca_file;
+  bool enabled() const { return !certificate_file.empty(); }
+};
+
 /// Where and how the server listens. Addresses are HOST:PORT; port 0 = any free one.
 struct ListenOptions {
   /// Or unix:PATH.
@@ -37,6 +46,7 @@ struct ListenOptions {
   /// How long calls in flight may take to finish after SIGTERM.
   absl::Duration drain = absl::Seconds(10);
   ConnectionOptions connections;
+  TlsOptions tls;  // for gRPC
   /// Threads that read and write connections and run light batches; 0 = one for four processors.
   int64_t io_threads = 0;
   /// They may poll for a moment before they sleep.
@@ -73,6 +83,9 @@ struct FlagValues {
   std::optional<int64_t> max_message_bytes = std::nullopt;
   std::optional<int64_t> drain_seconds = std::nullopt;
   std::optional<int64_t> repository_poll_seconds = std::nullopt;
+  std::optional<std::string> tls_certificate = std::nullopt;
+  std::optional<std::string> tls_key = std::nullopt;
+  std::optional<std::string> tls_client_ca = std::nullopt;
 };
 
 /// Parses the file's contents over the defaults; a field left out, or zero, keeps its default.

@@ -7,6 +7,7 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <map>
 #include <tuple>
 #include <utility>
@@ -113,14 +114,9 @@ class PrometheusExporter : public MetricsExporter {
         .Set(1);
   }
 
-  void Record(const RequestRecord& record) override ABSL_LOCKS_EXCLUDED(mutex_) {
-    const VersionKey key{record.model, record.version};
-    CounterFor(key, record.method, record.code)->Increment();
-    const VersionMetrics metrics = MetricsFor(key);
-    metrics.duration->Observe(absl::ToDoubleSeconds(record.total));
-    if (record.code != absl::StatusCode::kOk) return;
-    metrics.rows->Increment(static_cast<double>(record.rows));
-    metrics.batch_rows->Observe(static_cast<double>(record.batch_rows));
+  void RecordAll(absl::Span<const RequestRecord> records) override ABSL_LOCKS_EXCLUDED(mutex_) {
+    ForEachSeries(records,
+                  [this](absl::Span<const RequestRecord> series) { RecordSeries(series); });
   }
 
   void RecordBatch(absl::string_view model, absl::string_view reason) override
@@ -148,6 +144,39 @@ class PrometheusExporter : public MetricsExporter {
   }
 
  private:
+  void RecordSeries(absl::Span<const RequestRecord> series) ABSL_LOCKS_EXCLUDED(mutex_) {
+    const RequestRecord& first = series[0];
+    const VersionKey key{first.model, first.version};
+    CounterFor(key, first.method, first.code)->Increment(static_cast<double>(series.size()));
+    const VersionMetrics metrics = MetricsFor(key);
+    ObserveAll(metrics.duration, DurationBuckets(), series,
+               [](const RequestRecord& record) { return absl::ToDoubleSeconds(record.total); });
+    if (first.code != absl::StatusCode::kOk) return;
+    int64_t rows = 0;
+    for (const RequestRecord& record : series) rows += record.rows;
+    metrics.rows->Increment(static_cast<double>(rows));
+    ObserveAll(metrics.batch_rows, RowBuckets(), series,
+               [](const RequestRecord& record) { return static_cast<double>(record.batch_rows); });
+  }
+
+  /// One lock for all of them.
+  template <typename Value>
+  void ObserveAll(Histogram* histogram, const Histogram::BucketBoundaries& bounds,
+                  absl::Span<const RequestRecord> series, Value value)
+      ABSL_LOCKS_EXCLUDED(increments_mutex_) {
+    if (series.size() == 1) return histogram->Observe(value(series[0]));
+    absl::MutexLock lock(&increments_mutex_);
+    increments_.assign(bounds.size() + 1, 0);
+    double sum = 0;
+    for (const RequestRecord& record : series) {
+      const double v = value(record);
+      const auto bucket = std::lower_bound(bounds.begin(), bounds.end(), v) - bounds.begin();
+      increments_[static_cast<size_t>(bucket)] += 1;
+      sum += v;
+    }
+    histogram->ObserveMultiple(increments_, sum);
+  }
+
   void UpdateLoad() const ABSL_LOCKS_EXCLUDED(load_mutex_) {
     absl::MutexLock lock(&load_mutex_);
     if (!read_load_) return;
@@ -265,6 +294,9 @@ class PrometheusExporter : public MetricsExporter {
   mutable absl::Mutex load_mutex_;
   std::function<ServerLoad()> read_load_ ABSL_GUARDED_BY(load_mutex_);
   mutable std::map<std::string, ServerLoad::Queue> queues_ ABSL_GUARDED_BY(load_mutex_);
+
+  absl::Mutex increments_mutex_;
+  std::vector<double> increments_ ABSL_GUARDED_BY(increments_mutex_);  // keeps its memory
 
   absl::Mutex mutex_;
   absl::flat_hash_map<OwnedCounterKey, Counter*, HashView<CounterKey>, EqualView<CounterKey>>

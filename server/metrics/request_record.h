@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 
 namespace sigserve {
 
@@ -27,11 +28,29 @@ struct RequestRecord {
   absl::Duration total = absl::ZeroDuration();
 };
 
+/// Whether both add to the same counters.
+inline bool SameSeries(const RequestRecord& a, const RequestRecord& b) {
+  return a.version == b.version && a.code == b.code && a.model == b.model && a.method == b.method;
+}
+
+/// Calls `handle` with each run of neighbours of the same series.
+template <typename Handle>
+void ForEachSeries(absl::Span<const RequestRecord> records, Handle handle) {
+  for (size_t begin = 0; begin < records.size();) {
+    size_t end = begin + 1;
+    while (end < records.size() && SameSeries(records[begin], records[end])) ++end;
+    handle(records.subspan(begin, end - begin));
+    begin = end;
+  }
+}
+
 /// Where records go. Thread-safe; called on the request path, so implementations are quick.
 class RequestRecorder {
  public:
   virtual ~RequestRecorder() = default;
-  virtual void Record(const RequestRecord& record) = 0;
+  /// Cheapest where neighbours are of the same model, version, method and code.
+  virtual void RecordAll(absl::Span<const RequestRecord> records) = 0;
+  void Record(const RequestRecord& record) { RecordAll(absl::MakeConstSpan(&record, 1)); }
   /// A batch of `model` was run; `reason`: a literal that says why it was run when it was.
   virtual void RecordBatch(absl::string_view model, absl::string_view reason) = 0;
   /// A request of `model` was refused by a full or slow queue; `reason`: a literal.

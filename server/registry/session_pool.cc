@@ -6,28 +6,41 @@
 
 namespace sigserve {
 
+/// A session as it is lent; idle ones stay, so that lending takes no memory.
 class SessionPool::Lease : public TaskOutputs {
  public:
-  Lease(std::shared_ptr<SessionPool> pool, std::unique_ptr<Session> session)
-      : pool_(std::move(pool)), session_(std::move(session)) {}
-  ~Lease() override { pool_->Return(std::move(session_)); }
-  Lease(const Lease&) = delete;
-  Lease& operator=(const Lease&) = delete;
+  explicit Lease(const std::shared_ptr<const Executable>& executable) : session_(executable) {}
 
-  Session& session() { return *session_; }
-  TensorView output(int i) const override { return session_->output(i); }
-  TensorView logits(int i) const override { return session_->logits(i); }
+  void Begin(std::shared_ptr<SessionPool> pool) { pool_ = std::move(pool); }
+  void Release() const override {
+    auto* const self = const_cast<Lease*>(this);  // made as one that is not const
+    const std::shared_ptr<SessionPool> pool = std::move(self->pool_);
+    pool->Return(std::unique_ptr<Lease>(self));
+  }
+
+  Session& session() { return session_; }
+  TensorView output(int i) const override { return session_.output(i); }
+  TensorView logits(int i) const override { return session_.logits(i); }
 
  private:
-  const std::shared_ptr<SessionPool> pool_;
-  std::unique_ptr<Session> session_;
+  std::shared_ptr<SessionPool> pool_;  // while it is lent
+  Session session_;
 };
 
-absl::StatusOr<std::unique_ptr<const TaskOutputs>> SessionPool::Run(
-    absl::Span<const TensorView> inputs) {
-  auto lease = std::make_unique<Lease>(shared_from_this(), Borrow());
-  SIGSERVE_RETURN_IF_ERROR(lease->session().Run(inputs));
-  return lease;
+SessionPool::SessionPool(std::shared_ptr<const Executable> executable, size_t max_idle)
+    : executable_(std::move(executable)), max_idle_(max_idle) {
+  idle_.reserve(max_idle);  // giving back must not fail
+}
+
+SessionPool::~SessionPool() = default;
+
+absl::StatusOr<BatchOutputs> SessionPool::Run(absl::Span<const TensorView> inputs) {
+  std::unique_ptr<Lease> lease = Borrow();
+  lease->Begin(shared_from_this());
+  Session& session = lease->session();
+  BatchOutputs outputs(lease.release());
+  SIGSERVE_RETURN_IF_ERROR(session.Run(inputs));
+  return outputs;
 }
 
 size_t SessionPool::idle() const {
@@ -35,22 +48,22 @@ size_t SessionPool::idle() const {
   return idle_.size();
 }
 
-std::unique_ptr<Session> SessionPool::Borrow() {
+std::unique_ptr<SessionPool::Lease> SessionPool::Borrow() {
   {
     absl::MutexLock lock(&mutex_);
     if (!idle_.empty()) {
-      std::unique_ptr<Session> session = std::move(idle_.back());
+      std::unique_ptr<Lease> lease = std::move(idle_.back());
       idle_.pop_back();
-      return session;
+      return lease;
     }
   }
-  return std::make_unique<Session>(executable_);
+  return std::make_unique<Lease>(executable_);
 }
 
-void SessionPool::Return(std::unique_ptr<Session> session) {
-  if (session->memory_bytes() > kMaxIdleBytes) return;
+void SessionPool::Return(std::unique_ptr<Lease> lease) {
+  if (lease->session().memory_bytes() > kMaxIdleBytes) return;
   absl::MutexLock lock(&mutex_);
-  if (idle_.size() < max_idle_) idle_.push_back(std::move(session));
+  if (idle_.size() < max_idle_) idle_.push_back(std::move(lease));
 }
 
 }  // namespace sigserve

@@ -23,27 +23,24 @@ class SessionPool : public std::enable_shared_from_this<SessionPool> {
   /// Scratch memory above which a session is freed rather than kept.
   static constexpr size_t kMaxIdleBytes = size_t{16} << 20;
 
-  SessionPool(std::shared_ptr<const Executable> executable, size_t max_idle)
-      : executable_(std::move(executable)), max_idle_(max_idle) {
-    idle_.reserve(max_idle);  // giving back must not fail
-  }
+  SessionPool(std::shared_ptr<const Executable> executable, size_t max_idle);
+  ~SessionPool();
 
   /// Runs one batch; the results hold until the pointer is released. INVALID_ARGUMENT and
   /// RESOURCE_EXHAUSTED as Session::Run. The pool must be owned by a shared_ptr.
-  absl::StatusOr<std::unique_ptr<const TaskOutputs>> Run(absl::Span<const TensorView> inputs)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<BatchOutputs> Run(absl::Span<const TensorView> inputs) ABSL_LOCKS_EXCLUDED(mutex_);
 
   size_t idle() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   class Lease;
-  std::unique_ptr<Session> Borrow() ABSL_LOCKS_EXCLUDED(mutex_);
-  void Return(std::unique_ptr<Session> session) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::unique_ptr<Lease> Borrow() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Return(std::unique_ptr<Lease> lease) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::shared_ptr<const Executable> executable_;
   const size_t max_idle_;
   mutable absl::Mutex mutex_;
-  std::vector<std::unique_ptr<Session>> idle_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<Lease>> idle_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace sigserve

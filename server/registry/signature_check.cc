@@ -1,6 +1,7 @@
 #include "server/registry/signature_check.h"
 
 #include <cmath>
+#include <cstring>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -113,13 +114,19 @@ absl::StatusOr<int64_t> CountRows(absl::string_view model, const Signature& sign
 template <typename T>
 absl::Status FindNan(absl::string_view model, const InputSignature& input, const TensorView& tensor,
                      int64_t rows) {
-  const absl::Span<const T> values = tensor.values<T>();
+  const auto* const bytes = static_cast<const char*>(tensor.data());
+  const auto count = static_cast<size_t>(tensor.elements());
+  const auto value_at = [bytes](size_t i) {  // of any alignment
+    T value;
+    std::memcpy(&value, bytes + i * sizeof(T), sizeof value);
+    return value;
+  };
   bool any = false;  // no early exit: the loop vectorizes, and finding one is the rare case
-  for (const T value : values) any |= value != value;
+  for (size_t i = 0; i < count; ++i) any |= value_at(i) != value_at(i);
   if (!any) return absl::OkStatus();
   size_t at = 0;
-  while (!std::isnan(values[at])) ++at;
-  const size_t per_row = values.size() / static_cast<size_t>(rows);
+  while (!std::isnan(value_at(at))) ++at;
+  const size_t per_row = count / static_cast<size_t>(rows);
   return absl::InvalidArgumentError(absl::StrCat("input '", input.name, "' for model '", model,
                                                  "': row ", at / per_row, ", column ", at % per_row,
                                                  " is NaN, which the model's config forbids"));
@@ -151,7 +158,7 @@ absl::StatusOr<CheckedInputs> CheckInputs(absl::string_view model, const Signatu
   }
   CheckedInputs checked;
   checked.inputs.resize(count);
-  std::vector<bool> given(count, false);
+  absl::InlinedVector<bool, 8> given(count, false);
   for (const NamedTensor& input : inputs) {
     SIGSERVE_ASSIGN_OR_RETURN(const size_t i, FindInput(model, signature, input.name));
     if (given[i]) {

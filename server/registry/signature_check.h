@@ -3,8 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -21,7 +21,7 @@ struct CheckOptions {
 };
 
 struct CheckedInputs {
-  std::vector<TensorView> inputs;  // in the signature's order
+  absl::InlinedVector<TensorView, 1> inputs;  // in the signature's order
   int64_t rows = 1;
 };
 

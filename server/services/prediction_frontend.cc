@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "server/batching/refusal.h"
+#include "server/codec/inference_codec.h"
+#include "server/codec/prediction_codec.h"
 #include "server/codec/status.h"
 #include "server/services/wire_message.h"
 
@@ -26,19 +28,39 @@ class PredictionFrontend::Call {
   Call() : arena_(Options(block_)) {}
 
   void Start(InboundMessage* message) { message_ = message; }
-  void Clear() { arena_.Reset(); }
+  void Clear() {
+    arena_.Reset();
+    payloads_.Clear();
+  }
 
+  /// Parses the message into a new M, but for its payloads, which are in `fields`.
   template <typename M>
-  M* New() {
-    return google::protobuf::Arena::CreateMessage<M>(&arena_);
+  absl::Status Parse(absl::Span<const PayloadField> fields, M** request) {
+    *request = New<M>();
+    const absl::Span<const absl::string_view> pieces = message_->request();
+    // A payload in pieces is to be copied anyway.
+    if (pieces.size() != 1 || !payloads_.Cut(pieces[0], fields)) {
+      return ParseMessage(pieces, *request);
+    }
+    const absl::string_view rest = payloads_.rest();
+    return ParseMessage({&rest, 1}, *request);
+  }
+  /// The answer to be: a new M.
+  template <typename M>
+  M* MakeResponse() {
+    M* const response = New<M>();
+    response_ = response;
+    return response;
   }
   InboundMessage* message() const { return message_; }
+  google::protobuf::Message* response() const { return response_; }
 
   CallContext Context(absl::string_view method, const Clock& clock) const {
     CallContext context;
     context.method = method;
     context.time_left = message_->deadline() - clock.Monotonic();
     context.cancelled = [message = message_] { return message->cancelled(); };
+    context.payloads = &payloads_;
     return context;
   }
 
@@ -49,10 +71,16 @@ class PredictionFrontend::Call {
     options.initial_block_size = kArenaBytes;
     return options;
   }
+  template <typename M>
+  M* New() {
+    return google::protobuf::Arena::CreateMessage<M>(&arena_);
+  }
 
   alignas(16) char block_[kArenaBytes];
   google::protobuf::Arena arena_;
+  Payloads payloads_;
   InboundMessage* message_ = nullptr;
+  google::protobuf::Message* response_ = nullptr;
 };
 
 std::vector<TransportMethod> PredictionFrontend::Methods() {
@@ -71,37 +99,56 @@ PredictionFrontend::PredictionFrontend(ModelRegistry* registry, RequestRecorder*
                                        const Clock* clock, int64_t max_answer_bytes,
                                        TaskSink* heavy)
     : clock_(clock),
+      recorder_(recorder),
       batcher_(
           {}, clock,
           [recorder](const BatchTarget& target, DispatchReason reason) {
             recorder->RecordBatch(target.model, Name(reason));
           },
           heavy),
-      handler_(registry, recorder, clock, &batcher_, max_answer_bytes) {}
+      handler_(registry, &recorder_, clock, &batcher_, max_answer_bytes) {}
 
-PredictionFrontend::~PredictionFrontend() = default;
+PredictionFrontend::~PredictionFrontend() { EndTurn(); }
 
 std::unique_ptr<PredictionFrontend::Call> PredictionFrontend::TakeCall() {
-  {
+  in_flight_.fetch_add(1, std::memory_order_relaxed);
+  if (spare_.empty()) {
     absl::MutexLock lock(&mutex_);
-    ++in_flight_;
-    if (!spare_.empty()) {
-      std::unique_ptr<Call> call = std::move(spare_.back());
-      spare_.pop_back();
-      return call;
-    }
+    spare_.swap(returned_);
   }
-  return std::make_unique<Call>();
+  if (spare_.empty()) return std::make_unique<Call>();
+  std::unique_ptr<Call> call = std::move(spare_.back());
+  spare_.pop_back();
+  return call;
 }
 
 void PredictionFrontend::GiveBack(std::unique_ptr<Call> call) {
+  in_flight_.fetch_sub(1, std::memory_order_relaxed);
+  if (recorder_.on_own_thread()) {
+    ended_.push_back(std::move(call));
+    return;
+  }
   call->Clear();
   absl::MutexLock lock(&mutex_);
-  --in_flight_;
-  if (spare_.size() < kMaxSpareCalls) spare_.push_back(std::move(call));
+  if (returned_.size() < kMaxSpareCalls) returned_.push_back(std::move(call));
+}
+
+void PredictionFrontend::OnDrained() {
+  batcher_.Drain();
+  EndTurn();
+}
+
+void PredictionFrontend::EndTurn() {
+  recorder_.EndTurn();
+  for (std::unique_ptr<Call>& call : ended_) {
+    call->Clear();
+    if (spare_.size() < kMaxSpareCalls) spare_.push_back(std::move(call));
+  }
+  ended_.clear();
 }
 
 void PredictionFrontend::OnMessage(InboundMessage* message) {
+  recorder_.SetOwnThread();
   Call* const call = TakeCall().release();  // Finish() has it back
   call->Start(message);
   switch (static_cast<Method>(message->method())) {
@@ -116,27 +163,29 @@ void PredictionFrontend::OnMessage(InboundMessage* message) {
   }
 }
 
+// The functions below that hear of the end hold two pointers: of that size they take no memory.
+
 void PredictionFrontend::Predict(Call* call) {
-  auto* request = call->New<v1::PredictRequest>();
-  const absl::Status parsed = ParseMessage(call->message()->request(), request);
-  if (!parsed.ok()) return Finish(call, parsed, nullptr);
-  auto* response = call->New<v1::PredictResponse>();
-  handler_.Predict(
-      *request, call->Context("Predict", *clock_), response,
-      [this, call, response](const absl::Status& status) { Finish(call, status, response); });
+  v1::PredictRequest* request;
+  const absl::Status parsed = call->Parse(PredictPayloads(), &request);
+  if (!parsed.ok()) return Finish(call, parsed);
+  handler_.Predict(*request, call->Context("Predict", *clock_),
+                   call->MakeResponse<v1::PredictResponse>(),
+                   [this, call](const absl::Status& status) { Finish(call, status); });
 }
 
 void PredictionFrontend::PredictStream(Call* call) {
-  auto* request = call->New<v1::PredictStreamRequest>();
-  const absl::Status parsed = ParseMessage(call->message()->request(), request);
-  auto* response = call->New<v1::PredictStreamResponse>();
+  v1::PredictStreamRequest* request;
+  const absl::Status parsed = call->Parse(PredictStreamPayloads(), &request);
+  auto* response = call->MakeResponse<v1::PredictStreamResponse>();
   response->set_id(request->id());
-  const auto done = [this, call, response](const absl::Status& status) {
+  const auto done = [this, call](const absl::Status& status) {
     if (!status.ok()) {
-      response->mutable_error()->set_code(static_cast<int>(status.code()));
-      response->mutable_error()->set_message(WireMessage(status));
+      auto* answer = static_cast<v1::PredictStreamResponse*>(call->response());
+      answer->mutable_error()->set_code(static_cast<int>(status.code()));
+      answer->mutable_error()->set_message(WireMessage(status));
     }
-    Finish(call, absl::OkStatus(), response);
+    Finish(call, absl::OkStatus());
   };
   if (!parsed.ok()) return done(parsed);
   handler_.Predict(request->request(), call->Context("PredictStream", *clock_),
@@ -144,38 +193,38 @@ void PredictionFrontend::PredictStream(Call* call) {
 }
 
 void PredictionFrontend::ModelInfer(Call* call) {
-  auto* request = call->New<inference::ModelInferRequest>();
-  const absl::Status parsed = ParseMessage(call->message()->request(), request);
-  if (!parsed.ok()) return Finish(call, parsed, nullptr);
-  auto* response = call->New<inference::ModelInferResponse>();
-  handler_.Infer(
-      *request, call->Context("ModelInfer", *clock_), response,
-      [this, call, response](const absl::Status& status) { Finish(call, status, response); });
+  inference::ModelInferRequest* request;
+  const absl::Status parsed = call->Parse(InferPayloads(), &request);
+  if (!parsed.ok()) return Finish(call, parsed);
+  handler_.Infer(*request, call->Context("ModelInfer", *clock_),
+                 call->MakeResponse<inference::ModelInferResponse>(),
+                 [this, call](const absl::Status& status) { Finish(call, status); });
 }
 
 void PredictionFrontend::ModelStreamInfer(Call* call) {
-  auto* request = call->New<inference::ModelInferRequest>();
-  const absl::Status parsed = ParseMessage(call->message()->request(), request);
-  auto* response = call->New<inference::ModelStreamInferResponse>();
-  const auto done = [this, call, request, response](const absl::Status& status) {
+  inference::ModelInferRequest* request;
+  const absl::Status parsed = call->Parse(InferPayloads(), &request);
+  auto* response = call->MakeResponse<inference::ModelStreamInferResponse>();
+  response->mutable_infer_response()->set_id(request->id());
+  const auto done = [this, call](const absl::Status& status) {
     if (!status.ok()) {
-      response->set_error_message(WireMessage(status));
-      response->mutable_infer_response()->set_id(request->id());
+      static_cast<inference::ModelStreamInferResponse*>(call->response())
+          ->set_error_message(WireMessage(status));
     }
-    Finish(call, absl::OkStatus(), response);
+    Finish(call, absl::OkStatus());
   };
   if (!parsed.ok()) return done(parsed);
   handler_.Infer(*request, call->Context("ModelStreamInfer", *clock_),
                  response->mutable_infer_response(), done);
 }
 
-void PredictionFrontend::Finish(Call* call, const absl::Status& status,
-                                const google::protobuf::Message* response) {
+void PredictionFrontend::Finish(Call* call, const absl::Status& status) {
   std::unique_ptr<Call> owned(call);
   InboundMessage* const message = call->message();
   if (status.ok()) {
-    const size_t bytes = response->ByteSizeLong();
-    response->SerializeWithCachedSizesToArray(message->AllocateReply(bytes));
+    const google::protobuf::Message& response = *call->response();
+    const size_t bytes = response.ByteSizeLong();
+    response.SerializeWithCachedSizesToArray(message->AllocateReply(bytes));
   }
   GiveBack(std::move(owned));
   if (status.ok()) return message->Reply(status);

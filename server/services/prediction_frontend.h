@@ -5,6 +5,7 @@
 // stream goes on.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "model/base/clock.h"
 #include "server/batching/drain_batcher.h"
 #include "server/services/prediction_handler.h"
+#include "server/services/turn_recorder.h"
 #include "server/transport/message.h"
 #include "server/transport/raw_service.h"
 
@@ -31,30 +33,34 @@ class PredictionFrontend final : public MessageHandler {
   ~PredictionFrontend() override;
 
   void OnMessage(InboundMessage* message) override;
-  void OnDrained() override { batcher_.Drain(); }
+  void OnDrained() override;
   /// Messages that are not answered yet. Any thread.
-  int64_t requests_in_flight() const ABSL_LOCKS_EXCLUDED(mutex_) {
-    absl::MutexLock lock(&mutex_);
-    return in_flight_;
-  }
+  int64_t requests_in_flight() const { return in_flight_.load(std::memory_order_relaxed); }
 
  private:
   class Call;
 
   std::unique_ptr<Call> TakeCall() ABSL_LOCKS_EXCLUDED(mutex_);
+  /// The call is over; what it holds goes with the turn, or at once on another thread.
   void GiveBack(std::unique_ptr<Call> call) ABSL_LOCKS_EXCLUDED(mutex_);
+  void EndTurn();
   void Predict(Call* call);
   void PredictStream(Call* call);
   void ModelInfer(Call* call);
   void ModelStreamInfer(Call* call);
-  void Finish(Call* call, const absl::Status& status, const google::protobuf::Message* response);
+  void Finish(Call* call, const absl::Status& status);
 
   const Clock* const clock_;
+  TurnRecorder recorder_;
   DrainBatcher batcher_;
   PredictionHandler handler_;
-  mutable absl::Mutex mutex_;
-  std::vector<std::unique_ptr<Call>> spare_ ABSL_GUARDED_BY(mutex_);
-  int64_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::atomic<int64_t> in_flight_{0};
+  // Calls for further use; those that ended in this turn, and still hold what its records name.
+  std::vector<std::unique_ptr<Call>> spare_;
+  std::vector<std::unique_ptr<Call>> ended_;
+  // Spare calls that ended on other threads.
+  absl::Mutex mutex_;
+  std::vector<std::unique_ptr<Call>> returned_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace sigserve

@@ -1,5 +1,7 @@
 #include "server/services/prediction_handler.h"
 
+#include <google/protobuf/arena.h>
+
 #include <algorithm>
 #include <exception>
 #include <utility>
@@ -31,7 +33,8 @@ int64_t ExpectedElements(const Signature& signature, int index, int64_t rows) {
 /// One request on its way: what differs between the APIs, and what is kept until the answer.
 class PredictionHandler::Exchange {
  public:
-  Exchange(CallContext call, Done done) : call(std::move(call)), done(std::move(done)) {}
+  Exchange(bool in_arena, CallContext call, Done done)
+      : in_arena(in_arena), call(std::move(call)), done(std::move(done)) {}
   virtual ~Exchange() = default;
 
   virtual absl::StatusOr<ModelQuery> Query() = 0;
@@ -41,6 +44,7 @@ class PredictionHandler::Exchange {
   virtual int64_t AnswerBytes(absl::FunctionRef<int64_t(int)> elements) const = 0;
   virtual void Encode(const TaskOutputs& outputs, const TaskTiming& timing) = 0;
 
+  const bool in_arena;
   CallContext call;
   Done done;
   absl::Duration start;
@@ -52,14 +56,16 @@ class PredictionHandler::Exchange {
 class PredictionHandler::PredictExchange final : public Exchange {
  public:
   PredictExchange(const v1::PredictRequest& request, v1::PredictResponse* response,
-                  CallContext call, Done done)
-      : Exchange(std::move(call), std::move(done)), request_(request), response_(response) {}
+                  const google::protobuf::Arena* arena, CallContext call, Done done)
+      : Exchange(arena != nullptr, std::move(call), std::move(done)),
+        request_(request),
+        response_(response) {}
 
   absl::StatusOr<ModelQuery> Query() override { return DecodeModelSpec(request_.model()); }
 
   absl::Status Decode(const Signature& signature) override {
     SIGSERVE_ASSIGN_OR_RETURN(plan_, PlanOutputs(request_, signature));
-    return DecodePredictInputs(request_, signature, &inputs);
+    return DecodePredictInputs(request_, signature, &inputs, call.payloads);
   }
 
   int64_t AnswerBytes(absl::FunctionRef<int64_t(int)> elements) const override {
@@ -80,14 +86,17 @@ class PredictionHandler::PredictExchange final : public Exchange {
  private:
   const v1::PredictRequest& request_;
   v1::PredictResponse* const response_;
-  std::vector<OutputPlan> plan_;
+  OutputPlans plan_;
 };
 
 class PredictionHandler::InferExchange final : public Exchange {
  public:
   InferExchange(const inference::ModelInferRequest& request,
-                inference::ModelInferResponse* response, CallContext call, Done done)
-      : Exchange(std::move(call), std::move(done)), request_(request), response_(response) {}
+                inference::ModelInferResponse* response, const google::protobuf::Arena* arena,
+                CallContext call, Done done)
+      : Exchange(arena != nullptr, std::move(call), std::move(done)),
+        request_(request),
+        response_(response) {}
 
   absl::StatusOr<ModelQuery> Query() override {
     SIGSERVE_ASSIGN_OR_RETURN(parameters_, DecodeInferParameters(request_));
@@ -97,7 +106,7 @@ class PredictionHandler::InferExchange final : public Exchange {
 
   absl::Status Decode(const Signature& signature) override {
     SIGSERVE_ASSIGN_OR_RETURN(selected_, DecodeInferOutputs(request_, signature));
-    return DecodeInferInputs(request_, signature, &inputs);
+    return DecodeInferInputs(request_, signature, &inputs, call.payloads);
   }
 
   int64_t AnswerBytes(absl::FunctionRef<int64_t(int)> elements) const override {
@@ -117,7 +126,7 @@ class PredictionHandler::InferExchange final : public Exchange {
   const inference::ModelInferRequest& request_;
   inference::ModelInferResponse* const response_;
   InferParameters parameters_;
-  std::vector<int> selected_;
+  OutputIndices selected_;
 };
 
 PredictionHandler::PredictionHandler(ModelRegistry* registry, RequestRecorder* recorder,
@@ -130,30 +139,33 @@ PredictionHandler::PredictionHandler(ModelRegistry* registry, RequestRecorder* r
 
 void PredictionHandler::Predict(const v1::PredictRequest& request, CallContext call,
                                 v1::PredictResponse* response, Done done) {
-  Run(std::make_shared<PredictExchange>(request, response, std::move(call), std::move(done)));
+  Run(google::protobuf::Arena::Create<PredictExchange>(response->GetArena(), request, response,
+                                                       response->GetArena(), std::move(call),
+                                                       std::move(done)));
 }
 
 void PredictionHandler::Infer(const inference::ModelInferRequest& request, CallContext call,
                               inference::ModelInferResponse* response, Done done) {
-  Run(std::make_shared<InferExchange>(request, response, std::move(call), std::move(done)));
+  Run(google::protobuf::Arena::Create<InferExchange>(response->GetArena(), request, response,
+                                                     response->GetArena(), std::move(call),
+                                                     std::move(done)));
 }
 
-void PredictionHandler::Run(std::shared_ptr<Exchange> exchange) {
+void PredictionHandler::Run(Exchange* exchange) {
   exchange->start = clock_->Monotonic();
   exchange->record.method = exchange->call.method;
   Task task;
   const absl::Status prepared = Prepare(*exchange, &task);
-  if (!prepared.ok()) return Finish(*exchange, prepared);
-  const Servable& servable = *exchange->servable;
-  task.done = [this, exchange = std::move(exchange)](const absl::Status& status,
-                                                     const TaskOutputs* outputs,
-                                                     const TaskTiming& timing) {
+  if (!prepared.ok()) return Finish(exchange, prepared);
+  // Two pointers: a function of that size takes no memory of its own.
+  task.done = [this, exchange](const absl::Status& status, const TaskOutputs* outputs,
+                               const TaskTiming& timing) {
     exchange->record.queued = timing.queued;
     exchange->record.computed = timing.computed;
     exchange->record.batch_rows = timing.batch_rows;
-    Finish(*exchange, status.ok() ? Answer(*exchange, *outputs, timing) : status);
+    Finish(exchange, status.ok() ? Answer(*exchange, *outputs, timing) : status);
   };
-  servable.Submit(std::move(task), sink_);
+  exchange->servable->Submit(std::move(task), sink_);
 }
 
 absl::Status PredictionHandler::Prepare(Exchange& exchange, Task* task) const {
@@ -201,11 +213,13 @@ absl::Status PredictionHandler::Answer(Exchange& exchange, const TaskOutputs& ou
   return absl::OkStatus();
 }
 
-void PredictionHandler::Finish(Exchange& exchange, const absl::Status& status) {
-  exchange.record.code = status.code();
-  exchange.record.total = clock_->Monotonic() - exchange.start;
-  recorder_->Record(exchange.record);
-  exchange.done(status);
+void PredictionHandler::Finish(Exchange* exchange, const absl::Status& status) {
+  exchange->record.code = status.code();
+  exchange->record.total = clock_->Monotonic() - exchange->start;
+  recorder_->Record(exchange->record);
+  const Done done = std::move(exchange->done);
+  if (!exchange->in_arena) delete exchange;
+  done(status);  // the arena may go with it
 }
 
 }  // namespace sigserve

@@ -3,17 +3,18 @@
 //
 // Thread-safe as its sink is. A call returns at once; `done` is called exactly once, from any
 // thread, possibly before the call returns. The request and the response belong to the
-// caller and stay until then; the response is meaningful only if the status is OK.
+// caller and stay until then; the response is meaningful only if the status is OK. What a call
+// needs meanwhile lives in the response's arena, if it has one.
 #pragma once
 
 #include <functional>
-#include <memory>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "inference/grpc_service.pb.h"
 #include "model/base/clock.h"
+#include "server/codec/payloads.h"
 #include "server/metrics/request_record.h"
 #include "server/registry/model_registry.h"
 #include "sigserve/v1/prediction.pb.h"
@@ -28,6 +29,8 @@ struct CallContext {
   absl::Duration time_left = absl::InfiniteDuration();
   /// True once the caller has gone; may be empty. Not asked after `done`.
   std::function<bool()> cancelled = {};
+  /// Tensor bytes that were cut out of the request; null = all is in it.
+  const Payloads* payloads = nullptr;
 };
 
 class PredictionHandler {
@@ -53,12 +56,13 @@ class PredictionHandler {
   class Exchange;
   class PredictExchange;
   class InferExchange;
-  void Run(std::shared_ptr<Exchange> exchange);
+  void Run(Exchange* exchange);
   /// Fills the task but for its `done`.
   absl::Status Prepare(Exchange& exchange, Task* task) const;
   absl::Status CheckAnswer(int64_t bytes) const;
   absl::Status Answer(Exchange& exchange, const TaskOutputs& outputs, const TaskTiming& timing);
-  void Finish(Exchange& exchange, const absl::Status& status);
+  /// Ends the exchange, which is gone then.
+  void Finish(Exchange* exchange, const absl::Status& status);
 
   ModelRegistry* const registry_;
   RequestRecorder* const recorder_;

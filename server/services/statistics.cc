@@ -22,24 +22,39 @@ void Add(std::atomic<int64_t>& counter, absl::Duration by) {
 StatisticsRecorder::StatisticsRecorder(RequestRecorder* next, const Clock* clock)
     : next_(next), clock_(clock) {}
 
-void StatisticsRecorder::Record(const RequestRecord& record) {
-  if (!record.model.empty()) {
-    Counters& counters = CountersOf(record.model, record.version);
-    counters.last_inference_ns.store(absl::ToUnixNanos(clock_->Now()), std::memory_order_relaxed);
-    if (record.code == absl::StatusCode::kOk) {
-      Add(counters.successes, 1);
-      Add(counters.success_ns, record.total);
-      Add(counters.queued_ns, record.queued);
-      Add(counters.computed_ns, record.computed);
-      Add(counters.rows, record.rows);
-      Add(counters.batches, static_cast<double>(record.rows) /
-                                static_cast<double>(std::max(record.rows, record.batch_rows)));
-    } else {
-      Add(counters.failures, 1);
-      Add(counters.failure_ns, record.total);
-    }
+void StatisticsRecorder::RecordAll(absl::Span<const RequestRecord> records) {
+  ForEachSeries(records, [this](absl::Span<const RequestRecord> series) {
+    if (!series[0].model.empty()) RecordSeries(series);
+  });
+  next_->RecordAll(records);
+}
+
+void StatisticsRecorder::RecordSeries(absl::Span<const RequestRecord> series) {
+  absl::Duration total, queued, computed;
+  int64_t rows = 0;
+  double batches = 0;
+  for (const RequestRecord& record : series) {
+    total += record.total;
+    queued += record.queued;
+    computed += record.computed;
+    rows += record.rows;
+    batches += static_cast<double>(record.rows) /
+               static_cast<double>(std::max<int64_t>({1, record.rows, record.batch_rows}));
   }
-  next_->Record(record);
+  const auto count = static_cast<int64_t>(series.size());
+  Counters& counters = CountersOf(series[0].model, series[0].version);
+  counters.last_inference_ns.store(absl::ToUnixNanos(clock_->Now()), std::memory_order_relaxed);
+  if (series[0].code == absl::StatusCode::kOk) {
+    Add(counters.successes, count);
+    Add(counters.success_ns, total);
+    Add(counters.queued_ns, queued);
+    Add(counters.computed_ns, computed);
+    Add(counters.rows, rows);
+    Add(counters.batches, batches);
+  } else {
+    Add(counters.failures, count);
+    Add(counters.failure_ns, total);
+  }
 }
 
 StatisticsRecorder::Counters& StatisticsRecorder::CountersOf(absl::string_view model,

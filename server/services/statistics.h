@@ -37,7 +37,7 @@ class StatisticsRecorder final : public RequestRecorder {
  public:
   /// `next` and `clock` must outlive it.
   StatisticsRecorder(RequestRecorder* next, const Clock* clock);
-  void Record(const RequestRecord& record) override;
+  void RecordAll(absl::Span<const RequestRecord> records) override;
   void RecordBatch(absl::string_view model, absl::string_view reason) override {
     next_->RecordBatch(model, reason);
   }
@@ -55,6 +55,7 @@ class StatisticsRecorder final : public RequestRecorder {
     std::atomic<double> batches{0};
     std::atomic<int64_t> success_ns{0}, failure_ns{0}, queued_ns{0}, computed_ns{0};
   };
+  void RecordSeries(absl::Span<const RequestRecord> series);
   Counters& CountersOf(absl::string_view model, int64_t version);
 
   RequestRecorder* const next_;

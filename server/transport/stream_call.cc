@@ -229,12 +229,7 @@ void StreamCall::OnOver(bool) {
 }
 
 void StreamCall::Unref() {
-  bool last;
-  {
-    absl::MutexLock lock(&mutex_);
-    last = --references_ == 0;
-  }
-  if (last) delete this;
+  if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
 }  // namespace sigserve

@@ -5,6 +5,7 @@
 // transport.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <vector>
@@ -60,7 +61,7 @@ class StreamCall final : public Flushable {
   /// Starts whatever operations the state asks for.
   void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   /// Gives a reference back; the last one deletes the stream.
-  void Unref() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Unref();
 
   IoLoop* const loop_;
   const int method_;
@@ -88,7 +89,7 @@ class StreamCall final : public Flushable {
   bool flush_listed_ ABSL_GUARDED_BY(mutex_) = false;
   // One for each tag that the queue still owes us, each unanswered message, and a listed flush.
   // The first: over_tag_.
-  int references_ ABSL_GUARDED_BY(mutex_) = 1;
+  std::atomic<int> references_{1};
 };
 
 }  // namespace sigserve

@@ -139,6 +139,7 @@ std::string TestName(const testing::TestParamInfo<std::string>& info) {
 
 const fs::path kGolden = fs::path(SIGSERVE_SOURCE_DIR) / "tests/golden/parity";
 const fs::path kEmbeddingBags = fs::path(SIGSERVE_SOURCE_DIR) / "tests/golden/embedding_bag";
+const fs::path kSvms = fs::path(SIGSERVE_SOURCE_DIR) / "tests/golden/svm";
 const fs::path kCorpus = fs::path(SIGSERVE_SOURCE_DIR) / "../shared/data/parity";
 
 class GoldenParity : public testing::TestWithParam<std::string> {};
@@ -152,6 +153,25 @@ class EmbeddingBagParity : public testing::TestWithParam<std::string> {};
 TEST_P(EmbeddingBagParity, AgreesWithTheFramework) { CheckModel(kEmbeddingBags / GetParam()); }
 INSTANTIATE_TEST_SUITE_P(Models, EmbeddingBagParity,
                          testing::ValuesIn(OnnxFilesUnder(kEmbeddingBags)), TestName);
+
+class SvmParity : public testing::TestWithParam<std::string> {};
+TEST_P(SvmParity, AgreesWithTheFramework) { CheckModel(kSvms / GetParam()); }
+INSTANTIATE_TEST_SUITE_P(Models, SvmParity, testing::ValuesIn(OnnxFilesUnder(kSvms)), TestName);
+
+// Columns have the classes' names where each is a class's: scores of pairs have none.
+TEST(SvmParity, ColumnsAreNamedWhereTheyAreClasses) {
+  const auto scores_of = [](const char* name) {
+    const auto graph = ReadOnnx(ReadWhole(kSvms / name / "model.onnx"));
+    EXPECT_OK(graph);
+    const auto executable = Executable::Compile(*graph);
+    EXPECT_OK(executable);
+    return (*executable)->signature().outputs.back();
+  };
+  EXPECT_THAT(scores_of("poly_three_probability").labels, testing::ElementsAre("0", "1", "2"));
+  EXPECT_EQ(scores_of("poly_three_probability").link, Link::kOther);
+  EXPECT_THAT(scores_of("sigmoid_three_names").labels, testing::IsEmpty());
+  EXPECT_EQ(scores_of("sigmoid_three_names").link, Link::kNone);
+}
 
 // The whole corpus, where it lies beside the source: operators that we lack are skipped by name.
 class CorpusParity : public testing::TestWithParam<std::string> {};

@@ -179,9 +179,10 @@ TEST(SameBits, TransposedConvolution) {
 }
 
 TEST(SameBits, ModelsOfScikitLearn) {
-  for (const std::string name : {"sk_bc_mlp", "sk_digits_softmax_onnxml", "sk_bc_lr_gemm"}) {
+  for (const std::string name : {"parity/sk_bc_mlp", "parity/sk_digits_softmax_onnxml",
+                                 "parity/sk_bc_lr_gemm", "svm/rbf_binary_probability"}) {
     SCOPED_TRACE(name);
-    std::ifstream file(SIGSERVE_SOURCE_DIR "/tests/golden/parity/" + name + "/model.onnx",
+    std::ifstream file(SIGSERVE_SOURCE_DIR "/tests/golden/" + name + "/model.onnx",
                        std::ios::binary);
     const std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
     ASSERT_OK_AND_ASSIGN(const Graph graph, ReadOnnx(bytes));

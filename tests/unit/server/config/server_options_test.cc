@@ -28,6 +28,7 @@ TEST(ParseServerConfig, ReadsEveryField) {
       compute_threads: 3
       io_threads: 2
       no_spin: true
+      tls { certificate_file: "c.pem" key_file: "k.pem" client_ca_file: "a.pem" }
       training {
         disabled: true max_queued_jobs: 2 max_data_bytes: 4096 upload_stall_seconds: 7
       }
@@ -43,6 +44,10 @@ TEST(ParseServerConfig, ReadsEveryField) {
   EXPECT_EQ(options.listen.drain, absl::Seconds(3));
   EXPECT_EQ(options.repository_poll, absl::Seconds(60));
   EXPECT_EQ(options.server_name, "triton");
+  EXPECT_TRUE(options.listen.tls.enabled());
+  EXPECT_EQ(options.listen.tls.certificate_file, "c.pem");
+  EXPECT_EQ(options.listen.tls.key_file, "k.pem");
+  EXPECT_EQ(options.listen.tls.client_ca_file, "a.pem");
   EXPECT_TRUE(options.training.disabled);
   EXPECT_EQ(options.training.max_queued_jobs, 2);
   EXPECT_EQ(options.training.max_data_bytes, 4096);
@@ -118,6 +123,10 @@ INSTANTIATE_TEST_SUITE_P(
     Fields, ValidateTest,
     testing::Values(
         Invalid{"repository", [](auto* o) { o->repository = ""; }, "repository is empty"},
+        Invalid{"tls_without_key", [](auto* o) { o->listen.tls.certificate_file = "c"; },
+                "tls.key_file is empty, but tls.certificate_file is given"},
+        Invalid{"tls_without_certificate", [](auto* o) { o->listen.tls.client_ca_file = "a"; },
+                "tls.certificate_file is empty, but tls.client_ca_file is given"},
         Invalid{"no_port", [](auto* o) { o->listen.grpc_address = "localhost"; },
                 "grpc_address is 'localhost'; expected HOST:PORT"},
         Invalid{"no_host", [](auto* o) { o->listen.http_address = ":8002"; },

@@ -348,9 +348,9 @@ class CancelPoints : public testing::TestWithParam<Case>,
   void After(Point point) {
     if (armed_after_ && point == GetParam().point) *gone_ = true;
   }
-  void Record(const RequestRecord& record) override {
+  void RecordAll(absl::Span<const RequestRecord> records) override {
     After(Point::kRecording);
-    ledger_.Recorded(record.code);
+    for (const RequestRecord& record : records) ledger_.Recorded(record.code);
   }
   void RecordBatch(absl::string_view, absl::string_view) override {}
   /// The heavy lane's door.

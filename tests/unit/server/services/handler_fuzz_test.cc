@@ -19,9 +19,11 @@ namespace {
 
 class CountingRecorder final : public RequestRecorder {
  public:
-  void Record(const RequestRecord& record) override {
-    ++records;
-    EXPECT_TRUE(record.model.empty() || record.model == "linear_3_2") << record.model;
+  void RecordAll(absl::Span<const RequestRecord> all) override {
+    for (const RequestRecord& record : all) {
+      ++records;
+      EXPECT_TRUE(record.model.empty() || record.model == "linear_3_2") << record.model;
+    }
   }
   void RecordBatch(absl::string_view, absl::string_view) override {}
   int records = 0;

@@ -36,7 +36,7 @@ class OneModel final : public ModelRegistry {
 
 class NoRecords final : public RequestRecorder {
  public:
-  void Record(const RequestRecord&) override {}
+  void RecordAll(absl::Span<const RequestRecord>) override {}
   void RecordBatch(absl::string_view, absl::string_view) override {}
 };
 

@@ -45,9 +45,11 @@ struct Kept {
 };
 class KeepingRecorder final : public RequestRecorder {
  public:
-  void Record(const RequestRecord& r) override {
-    kept.push_back(
-        {std::string(r.model), std::string(r.method), r.version, r.rows, r.batch_rows, r.code});
+  void RecordAll(absl::Span<const RequestRecord> records) override {
+    for (const RequestRecord& r : records) {
+      kept.push_back(
+          {std::string(r.model), std::string(r.method), r.version, r.rows, r.batch_rows, r.code});
+    }
   }
   void RecordBatch(absl::string_view, absl::string_view) override {}
   std::vector<Kept> kept;

@@ -46,7 +46,7 @@ class RouterTest : public testing::Test {
 
   class NoRecords final : public RequestRecorder {
    public:
-    void Record(const RequestRecord&) override {}
+    void RecordAll(absl::Span<const RequestRecord>) override {}
     void RecordBatch(absl::string_view, absl::string_view) override {}
   };
   NoRecords recorder_;

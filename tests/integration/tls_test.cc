@@ -1,0 +1,136 @@
+// A server that speaks TLS: who gets through, who does not, and how it is told.
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "client/client.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/integration/certificates.h"
+#include "tests/integration/server_fixture.h"
+#include "tests/support/status_matchers.h"
+
+namespace sigserve {
+namespace {
+
+using client::Client;
+using client::TlsOptions;
+using ::testing::HasSubstr;
+using testing_support::CertificateFiles;
+using testing_support::CommandResult;
+using testing_support::RunSigserve;
+using testing_support::ServerProcess;
+using testing_support::TempRepository;
+using testing_support::TestAuthority;
+
+class TlsTest : public testing::Test {
+ protected:
+  TlsTest() { repository_.AddExample("linear_3_2"); }
+
+  void Start(const std::vector<std::string>& more = {}) {
+    std::vector<std::string> arguments = {"--tls_certificate=" + server_files_.certificate,
+                                          "--tls_key=" + server_files_.key};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    server_ = ServerProcess::Start(repository_.path(), arguments);
+    ASSERT_NE(server_, nullptr);
+    EXPECT_THAT(server_->announcement(), HasSubstr("; gRPC with TLS)"));
+  }
+
+  absl::Status Predict(const std::optional<TlsOptions>& tls) {
+    client::ClientOptions options;
+    options.max_attempts = 1;
+    options.tls = tls;
+    const auto client = Client::Create(server_->grpc_address(), options);
+    if (!client.ok()) return client.status();
+    const std::vector<float> row = {0.5F, -0.2F, 3.0F};
+    return (*client)->Predict({.name = "linear_3_2"}, row, 3).status();
+  }
+
+  TempRepository files_;
+  TempRepository repository_;
+  TestAuthority authority_{files_.path(), "authority"};
+  TestAuthority stranger_{files_.path(), "stranger"};
+  CertificateFiles server_files_ = authority_.Sign("server", "DNS:sigserve.test,IP:127.0.0.1");
+  std::unique_ptr<ServerProcess> server_;
+};
+
+TEST_F(TlsTest, AnswersThoseWhoTrustIt) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  EXPECT_OK(Predict(TlsOptions{.ca_file = authority_.certificate()}));
+  EXPECT_OK(
+      Predict(TlsOptions{.ca_file = authority_.certificate(), .server_name = "sigserve.test"}));
+  const auto unreachable = StatusIs(absl::StatusCode::kUnavailable, HasSubstr("cannot reach"));
+  EXPECT_THAT(Predict(std::nullopt), unreachable) << "plain text";
+  EXPECT_THAT(Predict(TlsOptions{.ca_file = stranger_.certificate()}), unreachable);
+  EXPECT_THAT(
+      Predict(TlsOptions{.ca_file = authority_.certificate(), .server_name = "another.test"}),
+      unreachable);
+  EXPECT_OK(Predict(TlsOptions{.ca_file = authority_.certificate()})) << "after all that";
+  EXPECT_EQ(server_->Stop(), 0);
+}
+
+TEST_F(TlsTest, AsksClientsForTheirCertificate) {
+  ASSERT_NO_FATAL_FAILURE(Start({"--tls_client_ca=" + authority_.certificate()}));
+  const auto with = [&](const CertificateFiles& own) {
+    return TlsOptions{.ca_file = authority_.certificate(),
+                      .certificate_file = own.certificate,
+                      .key_file = own.key};
+  };
+  EXPECT_OK(Predict(with(authority_.Sign("client", "DNS:client.test"))));
+  EXPECT_FALSE(Predict(with(stranger_.Sign("strange_client", "DNS:client.test"))).ok());
+  EXPECT_FALSE(Predict(TlsOptions{.ca_file = authority_.certificate()}).ok());
+}
+
+TEST_F(TlsTest, ManyCallsOnManyConnections) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  const TlsOptions tls = {.ca_file = authority_.certificate()};
+  std::vector<std::thread> callers;
+  std::atomic<int> answered{0};
+  for (int i = 0; i < 8; ++i) {
+    callers.emplace_back([&] {
+      client::ClientOptions options;
+      options.tls = tls;
+      const auto client = Client::Create(server_->grpc_address(), options);
+      ASSERT_OK(client.status());
+      const std::vector<float> rows(3 * 512, 0.25F);
+      for (int call = 0; call < 50; ++call) {
+        answered += (*client)->Predict({.name = "linear_3_2"}, rows, 3).ok() ? 1 : 0;
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(answered, 8 * 50);
+}
+
+TEST_F(TlsTest, FilesThatCannotBeAreNamed) {
+  const CertificateFiles other = authority_.Sign("other", "DNS:other.test");
+  struct Case {
+    std::vector<std::string> arguments;
+    const char* expected;
+  };
+  const std::vector<Case> cases = {
+      {{"--tls_certificate=/nowhere.pem", "--tls_key=" + server_files_.key},
+       "tls.certificate_file is '/nowhere.pem'; expected a certificate"},
+      {{"--tls_certificate=" + server_files_.key, "--tls_key=" + server_files_.key},
+       "expected a certificate in a PEM file"},
+      {{"--tls_certificate=" + server_files_.certificate, "--tls_key=" + other.key},
+       "expected the certificate's private key"},
+      {{"--tls_certificate=" + server_files_.certificate, "--tls_key=" + server_files_.key,
+        "--tls_client_ca=" + server_files_.key},
+       "tls.client_ca_file"},
+      {{"--tls_certificate=" + server_files_.certificate}, "tls.key_file is empty"},
+      {{"--tls_key=" + server_files_.key}, "tls.certificate_file is empty"}};
+  for (const Case& c : cases) {
+    std::vector<std::string> arguments = c.arguments;
+    arguments.push_back("--repository=" + repository_.path());
+    const CommandResult result = RunSigserve(arguments);
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_THAT(result.err, HasSubstr(c.expected));
+  }
+}
+
+}  // namespace
+}  // namespace sigserve

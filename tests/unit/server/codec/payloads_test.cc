@@ -1,0 +1,147 @@
+#include "server/codec/payloads.h"
+
+#include <google/protobuf/stubs/logging.h>
+
+#include <random>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "inference/grpc_service.pb.h"
+#include "server/codec/inference_codec.h"
+#include "server/codec/prediction_codec.h"
+#include "sigserve/v1/prediction.pb.h"
+
+namespace sigserve {
+namespace {
+
+/// Parses what Cut leaves and puts the payloads back, in a PredictRequest.
+bool CutAndRestore(const std::string& bytes, v1::PredictRequest* request) {
+  Payloads payloads;
+  if (!payloads.Cut(bytes, PredictPayloads())) return request->ParseFromString(bytes);
+  if (!request->ParseFromArray(payloads.rest().data(), static_cast<int>(payloads.rest().size()))) {
+    return false;
+  }
+  for (v1::Tensor& tensor : *request->mutable_inputs()) {
+    tensor.set_data(std::string(payloads.Of(tensor.data())));
+  }
+  request->set_matrix(std::string(payloads.Of(request->matrix())));
+  return true;
+}
+
+v1::PredictRequest TwoTensors() {
+  v1::PredictRequest request;
+  request.mutable_model()->set_name("m");
+  for (const char* name : {"a", "b"}) {
+    v1::Tensor* tensor = request.add_inputs();
+    tensor->set_name(name);
+    tensor->add_shape(1);
+    tensor->set_data(std::string(200, name[0]));
+  }
+  request.add_outputs()->assign(1, 'y');
+  request.set_return_timing(true);
+  return request;
+}
+
+TEST(PayloadsTest, ViewsPointIntoTheMessageAndTheRestIsSmall) {
+  const std::string bytes = TwoTensors().SerializeAsString();
+  Payloads payloads;
+  ASSERT_TRUE(payloads.Cut(bytes, PredictPayloads()));
+  EXPECT_LT(payloads.rest().size(), 60U);
+  v1::PredictRequest request;
+  ASSERT_TRUE(request.ParseFromArray(payloads.rest().data(), payloads.rest().size()));
+  for (int i = 0; i < 2; ++i) {
+    const absl::string_view data = payloads.Of(request.inputs(i).data());
+    EXPECT_EQ(data, TwoTensors().inputs(i).data());
+    EXPECT_GE(data.data(), bytes.data());
+    EXPECT_LE(data.data() + data.size(), bytes.data() + bytes.size());
+  }
+}
+
+TEST(PayloadsTest, AStreamsRequestIsOneDeeper) {
+  v1::PredictStreamRequest message;
+  message.set_id(7);
+  *message.mutable_request() = TwoTensors();
+  message.mutable_request()->set_matrix("12345678");
+  const std::string bytes = message.SerializeAsString();
+  Payloads payloads;
+  ASSERT_TRUE(payloads.Cut(bytes, PredictStreamPayloads()));
+  v1::PredictStreamRequest parsed;
+  ASSERT_TRUE(parsed.ParseFromArray(payloads.rest().data(), payloads.rest().size()));
+  EXPECT_EQ(parsed.id(), 7U);
+  EXPECT_EQ(payloads.Of(parsed.request().matrix()), "12345678");
+  EXPECT_EQ(payloads.Of(parsed.request().inputs(1).data()), std::string(200, 'b'));
+}
+
+TEST(PayloadsTest, RawContentsEmptyOnesToo) {
+  inference::ModelInferRequest request;
+  request.set_model_name("m");
+  for (const char* raw : {"abcd", "", "efgh"}) request.add_raw_input_contents(raw);
+  const std::string bytes = request.SerializeAsString();
+  Payloads payloads;
+  ASSERT_TRUE(payloads.Cut(bytes, InferPayloads()));
+  inference::ModelInferRequest parsed;
+  ASSERT_TRUE(parsed.ParseFromArray(payloads.rest().data(), payloads.rest().size()));
+  ASSERT_EQ(parsed.raw_input_contents_size(), 3);
+  EXPECT_EQ(payloads.Of(parsed.raw_input_contents(0)), "abcd");
+  EXPECT_EQ(payloads.Of(parsed.raw_input_contents(1)), "");
+  EXPECT_EQ(payloads.Of(parsed.raw_input_contents(2)), "efgh");
+}
+
+TEST(PayloadsTest, WhatIsNotWorthItIsParsedAsItIs) {
+  Payloads payloads;
+  EXPECT_FALSE(payloads.Cut("", PredictPayloads()));
+  v1::PredictRequest none;
+  none.mutable_model()->set_name("m");
+  EXPECT_FALSE(payloads.Cut(none.SerializeAsString(), PredictPayloads())) << "no payload";
+  EXPECT_EQ(payloads.Of("own"), "own");
+  v1::PredictRequest much = TwoTensors();
+  for (int i = 0; i < 2000; ++i) much.mutable_inputs(0)->add_float_values(1);
+  EXPECT_FALSE(payloads.Cut(much.SerializeAsString(), PredictPayloads())) << "much else";
+  EXPECT_FALSE(
+      payloads.Cut(TwoTensors().SerializeAsString() + std::string(1, '\0'), PredictPayloads()))
+      << "a tag of zero";
+}
+
+TEST(PayloadsTest, WhatIsGivenTwiceIsMergedAsProtobufMergesIt) {
+  v1::PredictRequest again;
+  again.set_matrix("second");
+  v1::PredictRequest first = TwoTensors();
+  first.set_matrix("first");
+  v1::PredictRequest expected;
+  const std::string bytes = first.SerializeAsString() + again.SerializeAsString();
+  ASSERT_TRUE(expected.ParseFromString(bytes));
+  v1::PredictRequest restored;
+  ASSERT_TRUE(CutAndRestore(bytes, &restored));
+  EXPECT_EQ(restored.SerializeAsString(), expected.SerializeAsString());
+  EXPECT_EQ(restored.matrix(), "second");
+}
+
+// Whatever the bytes, the outcome is Protobuf's.
+TEST(PayloadsTest, MutantsParseAsTheyWouldUncut) {
+  google::protobuf::SetLogHandler(nullptr);  // it reports every mutant that is no UTF-8
+  const std::string good = TwoTensors().SerializeAsString();
+  std::minstd_rand random(1);  // NOLINT(cert-msc51-cpp): the same mutants every time
+  int cut = 0;
+  int parsed = 0;
+  for (int i = 0; i < 200'000; ++i) {
+    std::string bytes = good;
+    for (unsigned edits = 1 + random() % 3; edits > 0; --edits) {
+      bytes[random() % bytes.size()] = static_cast<char>(random() % 256);
+    }
+    if (random() % 4 == 0) bytes.resize(random() % bytes.size());
+    v1::PredictRequest expected;
+    const bool parses = expected.ParseFromString(bytes);
+    v1::PredictRequest restored;
+    ASSERT_EQ(CutAndRestore(bytes, &restored), parses) << i;
+    Payloads payloads;
+    if (payloads.Cut(bytes, PredictPayloads())) ++cut;
+    if (!parses) continue;
+    ++parsed;
+    ASSERT_EQ(restored.SerializeAsString(), expected.SerializeAsString()) << i;
+  }
+  EXPECT_GT(cut, 10'000);
+  EXPECT_GT(parsed, 10'000);
+}
+
+}  // namespace
+}  // namespace sigserve

@@ -24,6 +24,7 @@ FROM scratch
 COPY --from=build /image /
 USER 65532:65532
 EXPOSE 8001 8002
-# Asks port 8001. For another --grpc_address, also set SIGSERVE_ADDRESS to it (HOST:PORT, as seen from inside).
+# Asks port 8001. For another --grpc_address, also set SIGSERVE_ADDRESS to it (HOST:PORT, as seen from inside); with TLS,
+# SIGSERVE_CA_FILE and, as certificates seldom name 127.0.0.1, SIGSERVE_SERVER_NAME.
 HEALTHCHECK --interval=5s --timeout=3s CMD ["/usr/bin/sigctl", "health"]
 ENTRYPOINT ["/usr/bin/sigserve", "--repository=/models"]

@@ -122,10 +122,11 @@ class Client::Impl {
     const bool may_be_unreachable =
         code == absl::StatusCode::kUnavailable || code == absl::StatusCode::kDeadlineExceeded;
     if (may_be_unreachable && channel_->GetState(false) != GRPC_CHANNEL_READY) {
-      const std::string why =
+      std::string why =
           code == absl::StatusCode::kDeadlineExceeded
               ? absl::StrCat("no answer within ", absl::FormatDuration(options_.deadline))
               : LastReason(status.error_message());
+      if (why.empty()) why = "the connection fails (is it TLS on both sides, with fitting files?)";
       absl::Status unreachable(code, absl::StrCat("cannot reach ", address_, ": ", why));
       unreachable.SetPayload(kUnreachablePayload, absl::Cord());
       return unreachable;
@@ -242,7 +243,7 @@ Client::~Client() = default;
 absl::StatusOr<std::unique_ptr<Client>> Client::Create(const std::string& address,
                                                        const ClientOptions& options,
                                                        ClientEnvironment environment) {
-  if (address.empty()) return absl::InvalidArgumentError("address is empty; it is HOST:PORT");
+  if (address.empty()) return absl::InvalidArgumentError("the address is empty; it is HOST:PORT");
   if (options.deadline <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError("deadline must be more than 0 s");
   }

@@ -91,7 +91,7 @@ constexpr char kHelp[] =
                                 a second signal ends the server at once
   --repository_poll_seconds=N   look for new versions every N seconds (default 0: on request only)
   --tls_certificate=FILE        TLS for gRPC: the server's certificate, PEM; with
-  --tls_key=FILE                its key. A renewed pair is taken up within a minute
+  --tls_key=FILE                its key, without a passphrase
   --tls_client_ca=FILE          clients must show a certificate signed by one of these
   --version, --help
 
@@ -118,9 +118,9 @@ absl::StatusOr<ServerOptions> ReadOptions(FileSystem* files) {
               .max_message_bytes = Given(absl::GetFlag(FLAGS_max_message_bytes)),
               .drain_seconds = Given(absl::GetFlag(FLAGS_drain_seconds)),
               .repository_poll_seconds = Given(absl::GetFlag(FLAGS_repository_poll_seconds)),
-              .tls_certificate = Given(absl::GetFlag(FLAGS_tls_certificate)),
-              .tls_key = Given(absl::GetFlag(FLAGS_tls_key)),
-              .tls_client_ca = Given(absl::GetFlag(FLAGS_tls_client_ca))},
+              .tls = {.certificate = Given(absl::GetFlag(FLAGS_tls_certificate)),
+                      .key = Given(absl::GetFlag(FLAGS_tls_key)),
+                      .client_ca = Given(absl::GetFlag(FLAGS_tls_client_ca))}},
              &options);
   SIGSERVE_RETURN_IF_ERROR(Validate(options));
   return options;
@@ -205,10 +205,12 @@ std::string CountModels(const ModelRegistry& registry) {
   return absl::StrCat(serving, serving == 1 ? " model" : " models", " ready, ", failed, " failed");
 }
 
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(const TlsOptions& tls) {
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(const TlsOptions& tls,
+                                                                     FileSystem* files) {
   if (!tls.enabled()) return grpc::InsecureServerCredentials();
   return TlsCredentials(
-      {.certificate = tls.certificate_file, .key = tls.key_file, .client_ca = tls.client_ca_file});
+      {.certificate = tls.certificate_file, .key = tls.key_file, .client_ca = tls.client_ca_file},
+      files);
 }
 
 absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals* signals) {
@@ -220,7 +222,7 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
 
   SIGSERVE_RETURN_IF_ERROR(Annotate(files->List(options.repository).status(), "repository"));
   SIGSERVE_ASSIGN_OR_RETURN(std::shared_ptr<grpc::ServerCredentials> credentials,
-                            Credentials(options.listen.tls));
+                            Credentials(options.listen.tls, files));
 
   // HTTP first: probes are answered while models load.
   SIGSERVE_ASSIGN_OR_RETURN(

@@ -212,7 +212,7 @@ absl::StatusOr<std::vector<Target>> MakeTargets(Context& context, client::Client
 
 ExitCode Run(Context& context, const Flags& flags) {
   if (context.options.use_tls()) {
-    return context.UsageError("bench speaks no TLS: measure without, on loopback");
+    return context.UsageError("bench speaks no TLS; against a server without, say --no-tls");
   }
   const auto client = context.Connect();
   if (client == nullptr) return ExitCode::kUsage;

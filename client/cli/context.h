@@ -5,6 +5,7 @@
 #include <functional>
 #include <istream>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 
@@ -23,12 +24,13 @@ struct GlobalOptions {
   std::string address = "127.0.0.1:8001";
   double timeout_seconds = 10;
   OutputFormat output = OutputFormat::kTable;
-  bool tls_flag = false;
+  std::optional<bool> tls_flag;
   client::TlsOptions tls;
-  /// --tls, or any of its options.
+  /// What --tls or --no-tls says; without them, whether any option of TLS is given.
   bool use_tls() const {
-    return tls_flag || !tls.ca_file.empty() || !tls.certificate_file.empty() ||
-           !tls.key_file.empty() || !tls.server_name.empty();
+    if (tls_flag.has_value()) return *tls_flag;
+    return !tls.ca_file.empty() || !tls.certificate_file.empty() || !tls.key_file.empty() ||
+           !tls.server_name.empty();
   }
 };
 

@@ -29,7 +29,12 @@ void AddGlobalOptions(CLI::App* app, GlobalOptions* options) {
       ->check(CLI::Range(0.001, 1e6, "0.001 to 1000000 s"))
       ->capture_default_str()
       ->type_name("SECONDS");
-  app->add_flag("--tls", options->tls_flag, "TLS; goes without saying with any of the next four");
+  app->add_flag_callback(
+      "--tls", [options] { options->tls_flag = true; },
+      "TLS; goes without saying with any of the next ones");
+  app->add_flag_callback(
+      "--no-tls", [options] { options->tls_flag = false; },
+      "Plain text, whatever the environment says");
   app->add_option("--ca-file", options->tls.ca_file,
                   "Who signs the server's certificate, PEM; by default the system's authorities")
       ->envname("SIGSERVE_CA_FILE")
@@ -43,6 +48,7 @@ void AddGlobalOptions(CLI::App* app, GlobalOptions* options) {
       ->type_name("FILE");
   app->add_option("--server-name", options->tls.server_name,
                   "The name in the server's certificate, if not the address's host")
+      ->envname("SIGSERVE_SERVER_NAME")
       ->type_name("NAME");
   const std::map<std::string, OutputFormat> formats = {
       {"table", OutputFormat::kTable}, {"json", OutputFormat::kJson}, {"csv", OutputFormat::kCsv}};

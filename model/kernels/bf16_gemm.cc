@@ -102,7 +102,7 @@ HWY_INLINE void FullTile(const Bf16Step& s, size_t column) {
     w[v] = s.w + c / kTileColumns * s.panel_stride + c % kTileColumns * 2;
   }
   const float* x = s.x;
-  for (size_t chunk = 0; chunk < std::max<size_t>(s.chunks, 1); ++chunk) {
+  for (size_t chunk = 0; chunk < s.chunks; ++chunk) {
     hn::Vec<D> even[R][V];
     hn::Vec<D> odd[R][V];
     SIGSERVE_UNROLL
@@ -110,8 +110,7 @@ HWY_INLINE void FullTile(const Bf16Step& s, size_t column) {
       SIGSERVE_UNROLL
       for (size_t v = 0; v < V; ++v) even[r][v] = odd[r][v] = hn::Zero(d);
     }
-    const size_t pairs = s.chunks == 0 ? 0 : kChunk / 2;
-    for (size_t p = 0; p < pairs; ++p) {
+    for (size_t p = 0; p < kChunk / 2; ++p) {
       hn::Vec<D> w_even[V];
       hn::Vec<D> w_odd[V];
       SIGSERVE_UNROLL
@@ -164,9 +163,10 @@ HWY_NOINLINE void EdgeTile(const Bf16Step& s, size_t column, size_t width) {
   }
 }
 
-// Sums: of 32 registers on AVX-512, of 16 elsewhere; each output has two.
+// Sums: of 32 registers on AVX-512, of 16 elsewhere; each output has two. Two vectors at a time:
+// with one, loads of x would be the limit.
 constexpr size_t kOutputs = kLanes >= 16 ? 12 : 6;
-constexpr size_t kGroupRows = kOutputs;
+constexpr size_t kGroupRows = kOutputs / 2;
 constexpr size_t Bf16WidestFor(size_t rows) {
   size_t vectors = kLanes >= 16 ? 8 : 4;
   while (vectors > 1 && vectors * rows > kOutputs) vectors /= 2;
@@ -197,8 +197,8 @@ HWY_INLINE void Rows(const Bf16Step& s, size_t rows, size_t n) {
 
 void RunVectors(const Bf16Step& step, size_t rows, size_t n) {
   Bf16Step s = step;
-  while (rows > 0) {
-    const size_t count = std::min(rows, kGroupRows);
+  for (size_t groups = (rows + kGroupRows - 1) / kGroupRows; groups > 0; --groups) {
+    const size_t count = (rows + groups - 1) / groups;  // groups of about the same size
     Rows<kGroupRows>(s, count, n);
     s.x += count * s.x_stride;
     s.out += count * s.out_stride;
@@ -270,7 +270,7 @@ void MultiplyByTiles(Bf16Unit unit, const MatrixView& x, const uint16_t* packed,
   p.columns = n;
   p.sums = out;
   p.sums_stride = n;
-  for (size_t chunk = 0; chunk < std::max<size_t>(all, 1); chunk += kBlockChunks) {
+  for (size_t chunk = 0; chunk < all; chunk += kBlockChunks) {
     p.chunks = std::min(kBlockChunks, all - chunk);
     p.left_stride = p.chunks * kTileNumbers;
     p.right = packed + chunk * kTileNumbers;
@@ -299,7 +299,7 @@ void MultiplyByVectors(const MatrixView& x, const uint16_t* packed, size_t n, fl
   s.out = out;
   s.out_stride = n;
   const FlushSubnormals flush;
-  for (size_t chunk = 0; chunk < std::max<size_t>(all, 1); chunk += block) {
+  for (size_t chunk = 0; chunk < all; chunk += block) {
     s.chunks = std::min(block, all - chunk);
     s.x_stride = s.chunks * kChunk;
     s.w = packed + chunk * kTileNumbers;
@@ -378,7 +378,9 @@ void Bf16GemmPackedBy(Bf16Unit unit, const MatrixView& x, const uint16_t* packed
   const bool finish = epilogue.bias != nullptr || epilogue.activation != Activation::kNone;
   for (size_t row = 0; row < x.rows && n > 0; row += block) {
     const MatrixView rows = Part(x, row, std::min(block, x.rows - row), 0);
-    if (vectors) {
+    if (x.columns == 0) {
+      std::fill_n(out, rows.rows * n, 0.0F);
+    } else if (vectors) {
       MultiplyByVectors(rows, packed, n, out);
     } else {
       MultiplyByTiles(unit, rows, packed, n, out);

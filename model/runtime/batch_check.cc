@@ -43,6 +43,7 @@ bool AreIndependent(const Signature& signature, int64_t row_step, int64_t other,
   std::mt19937 random(scale == kScales[0] ? 569 : 570);
   const std::vector<Tensor> inputs = RandomInputs(signature, kRows, other, scale, random);
   std::vector<TensorView> batch;
+  batch.reserve(inputs.size());
   for (const Tensor& input : inputs) batch.push_back(input.view());
   if (!together.Run(batch).ok()) return false;
   for (int64_t row = 0; row < kRows; row += row_step) {

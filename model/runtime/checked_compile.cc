@@ -35,12 +35,15 @@ absl::StatusOr<std::vector<Tensor>> MakeUp(const Signature& signature) {
 absl::StatusOr<std::vector<Tensor>> Outputs(const std::shared_ptr<const Executable>& executable,
                                             absl::Span<const Tensor> inputs) {
   std::vector<TensorView> views;
+  views.reserve(inputs.size());
   for (const Tensor& input : inputs) views.push_back(input.view());
   Session session(executable);
   SIGSERVE_RETURN_IF_ERROR(session.Run(views));
+  const size_t count = executable->signature().outputs.size();
   std::vector<Tensor> outputs;
-  for (int i = 0; i < static_cast<int>(executable->signature().outputs.size()); ++i) {
-    outputs.push_back(Tensor::CopyOf(session.output(i)));
+  outputs.reserve(count);
+  for (size_t i = 0; i < count; ++i) {
+    outputs.push_back(Tensor::CopyOf(session.output(static_cast<int>(i))));
   }
   return outputs;
 }

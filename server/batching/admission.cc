@@ -88,7 +88,7 @@ std::optional<Scheduler::Dropped> Scheduler::Refuse(absl::Duration now, const Ba
   ModelQueue* model = Find(target);
   double ahead_ns = 0;
   if (model != nullptr) {
-    ahead_ns = model->LaneOf(task).NsBefore(DueTime(target, task));
+    ahead_ns = model->LaneOf(task).NsBefore(task.priority, DueTime(target, task));
     ahead_ns += std::min(ahead_ns, model->OtherLane(task).waiting_ns());
   }
   const absl::Duration wait = Wait(now, target, ahead_ns);

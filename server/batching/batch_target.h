@@ -28,6 +28,10 @@ struct QueuePolicy {
   absl::Duration max_wait = absl::InfiniteDuration();
   /// Requests waiting at most; 0 = no bound beside those in rows and time.
   int64_t max_requests = 0;
+  /// Requests may ask for 1, the first, to so many; 0 = what they ask is ignored.
+  int priority_levels = 0;
+  /// Of requests that ask for none.
+  int default_priority = 0;
 };
 
 struct BatchTarget {

@@ -1,6 +1,7 @@
 #include "server/batching/model_queue.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace sigserve {
@@ -44,7 +45,10 @@ absl::Duration DueTime(const BatchTarget& target, const Task& task) {
 
 void Lane::Insert(std::unique_ptr<QueuedTask> task) {
   auto at = tasks_.end();
-  while (at != tasks_.begin() && (*std::prev(at))->due > task->due) --at;
+  const auto comes_after = [&task](const QueuedTask& other) {
+    return std::tie(other.priority, other.due) > std::tie(task->priority, task->due);
+  };
+  while (at != tasks_.begin() && comes_after(**std::prev(at))) --at;
   waiting_ns_ += task->ns();
   tasks_.insert(at, std::move(task));
 }
@@ -63,9 +67,11 @@ void Lane::TakeRows(int64_t rows) {
   first.next_row += rows;
 }
 
-double Lane::NsBefore(absl::Duration due) const {
+double Lane::NsBefore(int priority, absl::Duration due) const {
   double before = waiting_ns_;
-  for (auto it = tasks_.rbegin(); it != tasks_.rend() && (*it)->due > due; ++it) {
+  for (auto it = tasks_.rbegin();
+       it != tasks_.rend() && std::tie((*it)->priority, (*it)->due) > std::tie(priority, due);
+       ++it) {
     before -= (*it)->ns();
   }
   return before;

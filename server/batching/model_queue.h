@@ -1,6 +1,6 @@
 // What waits of one model, for the scheduler: small and large requests in lanes of their own, each
-// in the order in which it is due, and what all that will take by the model's cost. Values without
-// threads or locks.
+// in the order of its priorities and, within one, in which it is due; and what all that will take
+// by the model's cost. Values without threads or locks.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +33,7 @@ struct QueuedTask {
   Task own;                          // unless split
   std::shared_ptr<SplitTask> split;  // once a part of it runs
   absl::Duration due;
+  int priority = 0;
   int64_t next_row = 0;
   double row_ns = 0;
   int64_t bytes = 0;
@@ -47,15 +48,17 @@ class Lane {
   bool empty() const { return tasks_.empty(); }
   size_t size() const { return tasks_.size(); }
   double waiting_ns() const { return waiting_ns_; }
-  /// Those due first are first; of those due at the same time, those that came first.
+  /// Those of the first priority are first, of these those due first; of those due at the same
+  /// time, those that came first.
   QueuedTask& at(size_t i) { return *tasks_[i]; }
 
   void Insert(std::unique_ptr<QueuedTask> task);
   std::unique_ptr<QueuedTask> Remove(size_t i);
   /// The next rows of the first task run; some are left.
   void TakeRows(int64_t rows);
-  /// Work that is due no later. Looks at what is due later: mostly nothing.
-  double NsBefore(absl::Duration due) const;
+  /// Work that comes before a task of this priority, due then. Looks at what comes after: mostly
+  /// nothing.
+  double NsBefore(int priority, absl::Duration due) const;
 
   /// A task was taken to be run that had waited so long. Overloaded: tasks have waited for longer
   /// than `allowed` during `interval`, and not for less than half of it since.

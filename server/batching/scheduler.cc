@@ -92,6 +92,7 @@ void Scheduler::Offer(absl::Duration now, const BatchTarget& target, Task task) 
   if (lane.empty()) lane.used_ns = std::max(lane.used_ns, model->OtherLane(task).used_ns);
   auto queued = std::make_unique<QueuedTask>();
   queued->due = DueTime(target, task);
+  queued->priority = task.priority;
   queued->row_ns = QueuedNs(target, 1);
   queued->bytes = InputBytes(task);
   queued->own = std::move(task);

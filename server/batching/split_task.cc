@@ -90,6 +90,7 @@ Task SplitTask::Part(int64_t first, int64_t rows) {
   part.inputs.reserve(whole_.inputs.size());
   for (const TensorView& input : whole_.inputs) part.inputs.push_back(RowsOf(input, first, rows));
   part.rows = rows;
+  part.priority = whole_.priority;
   part.arrival = whole_.arrival;
   part.deadline = whole_.deadline;
   part.cancelled = [self = shared_from_this()] {

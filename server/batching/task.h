@@ -49,6 +49,8 @@ struct Task {
   int64_t rows = 1;
   /// When it arrived, on the server's monotonic clock.
   absl::Duration arrival = absl::ZeroDuration();
+  /// Of its model's waiting tasks those with the lowest number run first.
+  int priority = 0;
   /// On the same clock. A task that is late before it runs is not run:
   /// DEADLINE_EXCEEDED.
   absl::Duration deadline = absl::InfiniteDuration();

@@ -1,5 +1,6 @@
 #include "server/codec/inference_codec.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <limits>
@@ -95,25 +96,22 @@ absl::StatusOr<bool> BoolParameter(const ModelInferRequest& request, const char*
   return found->second.bool_param();
 }
 
-absl::StatusOr<absl::Duration> Timeout(const ModelInferRequest& request) {
-  const auto found = request.parameters().find("timeout");
-  if (found == request.parameters().end()) return absl::InfiniteDuration();
-  const InferParameter& timeout = found->second;
+/// A number that is not negative, in int64_param or uint64_param; 0 is Triton's word for not given.
+absl::StatusOr<int64_t> CountParameter(const ModelInferRequest& request, const char* name,
+                                       const char* what) {
+  const auto found = request.parameters().find(name);
+  if (found == request.parameters().end()) return 0;
+  const InferParameter& value = found->second;
   constexpr auto kMax = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
-  if (timeout.parameter_choice_case() == InferParameter::kInt64Param &&
-      timeout.int64_param() >= 0) {
-    // 0 is Triton's word for no timeout.
-    return timeout.int64_param() == 0 ? absl::InfiniteDuration()
-                                      : absl::Microseconds(timeout.int64_param());
+  if (value.parameter_choice_case() == InferParameter::kInt64Param && value.int64_param() >= 0) {
+    return value.int64_param();
   }
-  if (timeout.parameter_choice_case() == InferParameter::kUint64Param &&
-      timeout.uint64_param() <= kMax) {
-    return timeout.uint64_param() == 0
-               ? absl::InfiniteDuration()
-               : absl::Microseconds(static_cast<int64_t>(timeout.uint64_param()));
+  if (value.parameter_choice_case() == InferParameter::kUint64Param &&
+      value.uint64_param() <= kMax) {
+    return static_cast<int64_t>(value.uint64_param());
   }
   return absl::InvalidArgumentError(
-      "parameter 'timeout' is not a count of microseconds in int64_param or uint64_param");
+      absl::StrCat("parameter '", name, "' is not ", what, " in int64_param or uint64_param"));
 }
 
 template <typename T, typename Repeated>
@@ -182,7 +180,13 @@ absl::Status DecodeInferInputs(const ModelInferRequest& request, const Signature
 absl::StatusOr<InferParameters> DecodeInferParameters(const ModelInferRequest& request) {
   InferParameters parameters;
   if (request.parameters().empty()) return parameters;
-  SIGSERVE_ASSIGN_OR_RETURN(parameters.timeout, Timeout(request));
+  SIGSERVE_ASSIGN_OR_RETURN(const int64_t timeout,
+                            CountParameter(request, "timeout", "a count of microseconds"));
+  if (timeout > 0) parameters.timeout = absl::Microseconds(timeout);
+  SIGSERVE_ASSIGN_OR_RETURN(const int64_t priority,
+                            CountParameter(request, "priority", "a priority"));
+  constexpr int64_t kLast = std::numeric_limits<int>::max();
+  parameters.priority = static_cast<int>(std::min(priority, kLast));
   SIGSERVE_ASSIGN_OR_RETURN(const bool binary, BoolParameter(request, "binary_data_output", true));
   parameters.typed_output = !binary;
   SIGSERVE_ASSIGN_OR_RETURN(parameters.timing, BoolParameter(request, "sigserve_timing", false));

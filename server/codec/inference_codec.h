@@ -29,6 +29,8 @@ struct InferParameters {
   absl::Duration timeout = absl::InfiniteDuration();
   /// `binary_data_output` = false: typed contents instead of raw ones.
   bool typed_output = false;
+  /// `priority`: 1 is the first; 0 = not asked for.
+  int priority = 0;
   /// `sigserve_timing` = true: queue_us, compute_us and batch_rows come back as parameters.
   bool timing = false;
 };

@@ -191,6 +191,32 @@ absl::Status ReadSigserveOptions(const inference::SigserveOptions& sigserve,
   return absl::OkStatus();
 }
 
+absl::Status ReadPriorities(const inference::ModelDynamicBatching& batching,
+                            ModelOptions* options) {
+  constexpr uint64_t kMaxLevels = 1'000'000;
+  const uint64_t levels = batching.priority_levels();
+  const uint64_t otherwise = batching.default_priority_level();
+  if (levels > kMaxLevels) {
+    return Bad("dynamic_batching.priority_levels is ", levels, "; expected at most ", kMaxLevels);
+  }
+  if (levels == 0 ? otherwise > 0 : otherwise < 1 || otherwise > levels) {
+    return Bad("dynamic_batching.default_priority_level is ", otherwise, "; expected ",
+               levels == 0 ? "none without priority_levels" : absl::StrCat("1 to ", levels));
+  }
+  options->queue.priority_levels = static_cast<int>(levels);
+  options->queue.default_priority = static_cast<int>(otherwise);
+  if (levels > 0) {
+    options->notes.push_back(absl::StrCat(
+        "dynamic_batching.priority_levels ", levels,
+        ": of requests that wait for a compute thread, those of the lowest number run first"));
+  }
+  if (batching.priority_queue_policy_size() > 0) {
+    options->notes.emplace_back(
+        "dynamic_batching.priority_queue_policy has no effect: default_queue_policy holds for all");
+  }
+  return absl::OkStatus();
+}
+
 // Triton's batcher waits to fill batches; ours takes what is there. What can be kept of its
 // settings is; the notes say which.
 absl::Status ReadDynamicBatching(const inference::ModelDynamicBatching& batching,
@@ -208,10 +234,7 @@ absl::Status ReadDynamicBatching(const inference::ModelDynamicBatching& batching
   if (batching.preserve_ordering()) {
     note("preserve_ordering has no effect: ModelStreamInfer always answers in order");
   }
-  if (batching.priority_levels() > 0 || batching.default_priority_level() > 0 ||
-      batching.priority_queue_policy_size() > 0) {
-    note("priority_levels has no effect: the earliest deadline comes first");
-  }
+  SIGSERVE_RETURN_IF_ERROR(ReadPriorities(batching, options));
   const inference::ModelQueuePolicy& policy = batching.default_queue_policy();
   const uint64_t timeout = policy.default_timeout_microseconds();
   constexpr uint64_t kMaxMicroseconds = uint64_t{1} << 53;

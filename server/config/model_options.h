@@ -52,6 +52,11 @@ struct QueueOptions {
   /// many waiting (0 = no limit of its own).
   absl::Duration max_wait = absl::InfiniteDuration();
   int64_t max_requests = 0;
+  /// Triton's priority_levels: requests may ask for 1, the first, to so many; 0 = what they ask is
+  /// ignored.
+  int priority_levels = 0;
+  /// Of requests that ask for none.
+  int default_priority = 0;
 };
 
 /// What may be less exact than the default.

@@ -107,9 +107,9 @@ void ApplyFlags(const FlagValues& flags, ServerOptions* options) {
   if (flags.repository_poll_seconds) {
     options->repository_poll = absl::Seconds(*flags.repository_poll_seconds);
   }
-  if (flags.tls_certificate) options->listen.tls.certificate_file = *flags.tls_certificate;
-  if (flags.tls_key) options->listen.tls.key_file = *flags.tls_key;
-  if (flags.tls_client_ca) options->listen.tls.client_ca_file = *flags.tls_client_ca;
+  if (flags.tls.certificate) options->listen.tls.certificate_file = *flags.tls.certificate;
+  if (flags.tls.key) options->listen.tls.key_file = *flags.tls.key;
+  if (flags.tls.client_ca) options->listen.tls.client_ca_file = *flags.tls.client_ca;
 }
 
 absl::StatusOr<HostPort> ParseAddress(absl::string_view address, absl::string_view field) {

@@ -75,6 +75,12 @@ struct ServerOptions {
   int64_t compute_threads = 0;
 };
 
+struct TlsFlags {
+  std::optional<std::string> certificate = std::nullopt;
+  std::optional<std::string> key = std::nullopt;
+  std::optional<std::string> client_ca = std::nullopt;
+};
+
 /// What the command line gave; absent = not given.
 struct FlagValues {
   std::optional<std::string> repository = std::nullopt;
@@ -83,9 +89,7 @@ struct FlagValues {
   std::optional<int64_t> max_message_bytes = std::nullopt;
   std::optional<int64_t> drain_seconds = std::nullopt;
   std::optional<int64_t> repository_poll_seconds = std::nullopt;
-  std::optional<std::string> tls_certificate = std::nullopt;
-  std::optional<std::string> tls_key = std::nullopt;
-  std::optional<std::string> tls_client_ca = std::nullopt;
+  TlsFlags tls = {};
 };
 
 /// Parses the file's contents over the defaults; a field left out, or zero, keeps its default.

@@ -1,5 +1,5 @@
-// One row per request, and one per batch: what happened, for metrics. Written once, when the answer
-// is on its way.
+// One row per request, and one per batch: what happened, for metrics. Written once, by the end of
+// the turn in which the answer went its way.
 #pragma once
 
 #include <cstdint>

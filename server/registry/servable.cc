@@ -53,7 +53,13 @@ class LoadedServable : public Servable {
     return absl::OkStatus();
   }
 
-  void Submit(Task task, TaskSink* sink) const override { sink->Add(target_, std::move(task)); }
+  void Submit(Task task, TaskSink* sink) const override {
+    const QueuePolicy& queue = target_.queue;
+    task.priority = queue.priority_levels == 0 || task.priority == 0
+                        ? queue.default_priority
+                        : std::min(task.priority, queue.priority_levels);
+    sink->Add(target_, std::move(task));
+  }
 
  private:
   const std::string name_;
@@ -77,7 +83,9 @@ absl::StatusOr<std::shared_ptr<Servable>> Servable::Create(
       QueuePolicy{.latency_target = options.queue.latency_target,
                   .weight = options.queue.weight,
                   .max_wait = options.queue.max_wait,
-                  .max_requests = options.queue.max_requests},
+                  .max_requests = options.queue.max_requests,
+                  .priority_levels = options.queue.priority_levels,
+                  .default_priority = options.queue.default_priority},
       std::make_shared<SessionPool>(std::move(executable), max_idle));
 }
 

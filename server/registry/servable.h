@@ -53,7 +53,8 @@ class Servable {
   virtual absl::Status Check(absl::Span<const NamedTensor> inputs, Task* task) const = 0;
 
   /// Hands a checked task to `sink`, which runs it; its `done` is called exactly once. The servable
-  /// must stay until then.
+  /// must stay until then. The task's priority is what the request asked for, 0 if nothing; the
+  /// model's config says what becomes of it.
   virtual void Submit(Task task, TaskSink* sink) const = 0;
 };
 

@@ -16,18 +16,20 @@ namespace {
 // In the order of Methods().
 enum Method { kModelInfer, kModelStreamInfer, kPredict, kPredictStream };
 
-// What a one-row call's messages need of an arena; larger calls take more while they last.
+// What a one-row call needs of an arena; larger calls take more while they last.
 constexpr size_t kArenaBytes = 4096;
 constexpr size_t kMaxSpareCalls = 1024;
+constexpr size_t kLargeCall = size_t{64} << 10;
 
 }  // namespace
 
-/// A message on its way: its request and response live in the arena.
+/// A message on its way: its request, its response and what the handler keeps live in the arena.
 class PredictionFrontend::Call {
  public:
   Call() : arena_(Options(block_)) {}
 
   void Start(InboundMessage* message) { message_ = message; }
+  size_t memory() const { return arena_.SpaceAllocated(); }
   void Clear() {
     arena_.Reset();
     payloads_.Clear();
@@ -115,6 +117,8 @@ std::unique_ptr<PredictionFrontend::Call> PredictionFrontend::TakeCall() {
   if (spare_.empty()) {
     absl::MutexLock lock(&mutex_);
     spare_.swap(returned_);
+    // An arena's first block belongs to the thread that has cleared it.
+    for (const std::unique_ptr<Call>& call : spare_) call->Clear();
   }
   if (spare_.empty()) return std::make_unique<Call>();
   std::unique_ptr<Call> call = std::move(spare_.back());
@@ -125,7 +129,9 @@ std::unique_ptr<PredictionFrontend::Call> PredictionFrontend::TakeCall() {
 void PredictionFrontend::GiveBack(std::unique_ptr<Call> call) {
   in_flight_.fetch_sub(1, std::memory_order_relaxed);
   if (recorder_.on_own_thread()) {
+    const bool large = call->memory() > kLargeCall;
     ended_.push_back(std::move(call));
+    if (large) EndTurn();  // it need not wait for the others
     return;
   }
   call->Clear();

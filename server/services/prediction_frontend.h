@@ -55,7 +55,8 @@ class PredictionFrontend final : public MessageHandler {
   DrainBatcher batcher_;
   PredictionHandler handler_;
   std::atomic<int64_t> in_flight_{0};
-  // Calls for further use; those that ended in this turn, and still hold what its records name.
+  // Calls for further use; those that ended in this turn, and still hold what its records name
+  // (their views of the message's bytes are dead).
   std::vector<std::unique_ptr<Call>> spare_;
   std::vector<std::unique_ptr<Call>> ended_;
   // Spare calls that ended on other threads.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <limits>
 #include <utility>
 
 #include "absl/functional/function_ref.h"
@@ -43,6 +44,8 @@ class PredictionHandler::Exchange {
   /// Bytes of the answer's values, given how many elements each output of the signature has.
   virtual int64_t AnswerBytes(absl::FunctionRef<int64_t(int)> elements) const = 0;
   virtual void Encode(const TaskOutputs& outputs, const TaskTiming& timing) = 0;
+  /// What the request asks for; 0 = nothing.
+  virtual int priority() const = 0;
 
   const bool in_arena;
   CallContext call;
@@ -83,6 +86,11 @@ class PredictionHandler::PredictExchange final : public Exchange {
     EncodePredictResponse(request_, *servable, plan_, outputs, timing, response_);
   }
 
+  int priority() const override {
+    constexpr uint32_t kLast = std::numeric_limits<int>::max();
+    return static_cast<int>(std::min(request_.priority(), kLast));
+  }
+
  private:
   const v1::PredictRequest& request_;
   v1::PredictResponse* const response_;
@@ -121,6 +129,8 @@ class PredictionHandler::InferExchange final : public Exchange {
   void Encode(const TaskOutputs& outputs, const TaskTiming& timing) override {
     EncodeInferResponse(request_, parameters_, *servable, selected_, outputs, timing, response_);
   }
+
+  int priority() const override { return parameters_.priority; }
 
  private:
   const inference::ModelInferRequest& request_;
@@ -190,6 +200,7 @@ absl::Status PredictionHandler::Prepare(Exchange& exchange, Task* task) const {
   task->arrival = exchange.start;
   task->deadline = exchange.start + exchange.call.time_left;
   task->cancelled = exchange.call.cancelled;
+  task->priority = exchange.priority();
   return absl::OkStatus();
 }
 

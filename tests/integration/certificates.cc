@@ -52,8 +52,8 @@ TestAuthority::Certificate TestAuthority::NewCertificate(const std::string& subj
   return certificate;
 }
 
-CertificateFiles TestAuthority::Sign(const std::string& name,
-                                     const std::string& alternative_names) const {
+CertificateFiles TestAuthority::Sign(const std::string& name, const std::string& alternative_names,
+                                     const std::string& passphrase) const {
   const Key key = NewKey();
   const Certificate certificate = NewCertificate(name, name_, key.get());
   AddExtension(certificate.get(), NID_subject_alt_name, alternative_names);
@@ -62,7 +62,9 @@ CertificateFiles TestAuthority::Sign(const std::string& name,
   files.certificate = Write(name, certificate.get());
   files.key = directory_ + "/" + name + ".key";
   const File file = OpenForWriting(files.key);
-  PEM_write_PrivateKey(file.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+  const auto* const secret = reinterpret_cast<const unsigned char*>(passphrase.data());
+  PEM_write_PrivateKey(file.get(), key.get(), passphrase.empty() ? nullptr : EVP_aes_128_cbc(),
+                       secret, static_cast<int>(passphrase.size()), nullptr, nullptr);
   return files;
 }
 

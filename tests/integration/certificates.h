@@ -21,8 +21,10 @@ class TestAuthority {
 
   /// The authority's own certificate, a file.
   const std::string& certificate() const { return certificate_file_; }
-  /// `alternative_names` as OpenSSL writes them: "DNS:sigserve.test,IP:127.0.0.1".
-  CertificateFiles Sign(const std::string& name, const std::string& alternative_names) const;
+  /// `alternative_names` as OpenSSL writes them: "DNS:sigserve.test,IP:127.0.0.1". The key is
+  /// encrypted if there is a passphrase.
+  CertificateFiles Sign(const std::string& name, const std::string& alternative_names,
+                        const std::string& passphrase = "") const;
 
  private:
   using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;

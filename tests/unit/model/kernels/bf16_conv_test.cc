@@ -3,8 +3,8 @@
 #include "model/kernels/bf16_conv.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "model/kernels/bf16_tiles.h"
@@ -133,7 +133,7 @@ class Convolution {
   if (a.size() != b.size()) return ::testing::AssertionFailure() << a.size() << " " << b.size();
   for (size_t i = 0; i < a.size(); ++i) {
     if (std::isnan(a[i]) && std::isnan(b[i])) continue;
-    if (std::memcmp(&a[i], &b[i], sizeof(float)) != 0) {
+    if (std::bit_cast<uint32_t>(a[i]) != std::bit_cast<uint32_t>(b[i])) {
       return ::testing::AssertionFailure() << "at " << i << ": " << a[i] << " and " << b[i];
     }
   }

@@ -2,6 +2,7 @@
 // tiles, vectors and the reference give the same bits, on every CPU target.
 #include "model/kernels/bf16_gemm.h"
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -115,7 +116,7 @@ class Product {
   if (a.size() != b.size()) return ::testing::AssertionFailure() << a.size() << " " << b.size();
   for (size_t i = 0; i < a.size(); ++i) {
     if (std::isnan(a[i]) && std::isnan(b[i])) continue;
-    if (std::memcmp(&a[i], &b[i], sizeof(float)) != 0) {
+    if (std::bit_cast<uint32_t>(a[i]) != std::bit_cast<uint32_t>(b[i])) {
       return ::testing::AssertionFailure() << "at " << i << ": " << a[i] << " and " << b[i];
     }
   }

@@ -23,6 +23,7 @@ constexpr absl::Duration kMs = absl::Milliseconds(1);
 struct Ask {
   int64_t rows = 1;
   absl::Duration time_left = absl::InfiniteDuration();
+  int priority = 0;
 };
 
 class SchedulerTest : public testing::Test {
@@ -32,6 +33,7 @@ class SchedulerTest : public testing::Test {
     TaskProbe& probe = probes_.emplace_back();
     Task task = probe.NewTask(ask.rows, 1, now_);
     task.deadline = now_ + ask.time_left;
+    task.priority = ask.priority;
     task.cancelled = [this] { return gone_; };
     scheduler_->Offer(now_, target, std::move(task));
     EndDropped();
@@ -118,6 +120,40 @@ TEST_F(SchedulerTest, ADeadlineMakesABatchShorter) {
   const std::string batch = Next();
   EXPECT_THAT(batch, HasSubstr("deadline"));
   EXPECT_LT(running_[0].tasks.size(), 170U);
+}
+
+TEST_F(SchedulerTest, PrioritiesGoBeforeDeadlines) {
+  Start({.workers = 1});
+  Offer(ms_);
+  EXPECT_EQ(Next(), "ms 1 worker_free");
+  TaskProbe& low = Offer(ms_, {.time_left = 100 * kMs, .priority = 2});
+  TaskProbe& high_late = Offer(ms_, {.time_left = 300 * kMs, .priority = 1});
+  TaskProbe& high_soon = Offer(ms_, {.time_left = 200 * kMs, .priority = 1});
+  std::vector<int> ends;
+  for (int i = 0; i < 3; ++i) {
+    End();
+    EXPECT_NE(Next(), "-");
+    ends.push_back(4 * high_soon.ends + 2 * high_late.ends + low.ends);
+  }
+  End();
+  EXPECT_THAT(ends, testing::ElementsAre(0, 4, 6));  // those before the one that runs now
+  EXPECT_EQ(low.ends, 1);
+}
+
+TEST_F(SchedulerTest, OfAHigherPriorityOnlyItsOwnIsAhead) {
+  Start({.workers = 1});
+  Offer(ms_);
+  EXPECT_EQ(Next(), "ms 1 worker_free");
+  for (int i = 0; i < 40; ++i) Offer(ms_, {.priority = 2});
+  const TaskProbe& low = Offer(ms_, {.time_left = 20 * kMs, .priority = 3});
+  EXPECT_EQ(low.ends, 1) << "it would be late";
+  const TaskProbe& high = Offer(ms_, {.time_left = 20 * kMs, .priority = 1});
+  EXPECT_EQ(high.ends, 0);
+  End();
+  EXPECT_EQ(Next(), "ms 1 full");
+  End();
+  EXPECT_EQ(high.ends, 1);
+  EXPECT_OK(high.status);
 }
 
 TEST_F(SchedulerTest, ALargeRequestIsSharedByTheWorkers) {

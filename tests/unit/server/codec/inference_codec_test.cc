@@ -122,12 +122,15 @@ TEST(DecodeInferParametersTest, OursAreTypedAndOthersAreIgnored) {
                            "parameters { key: 'timeout' value { int64_param: 250 } } "
                            "parameters { key: 'binary_data_output' value { bool_param: false } } "
                            "parameters { key: 'sigserve_timing' value { bool_param: true } } "
-                           "parameters { key: 'priority' value { string_param: 'whatever' } }")));
+                           "parameters { key: 'priority' value { uint64_param: 3 } } "
+                           "parameters { key: 'sequence' value { string_param: 'whatever' } }")));
   EXPECT_EQ(parameters.timeout, absl::Microseconds(250));
   EXPECT_TRUE(parameters.typed_output);
   EXPECT_TRUE(parameters.timing);
+  EXPECT_EQ(parameters.priority, 3);
   for (const char* bad : {"parameters { key: 'timeout' value { string_param: '1' } }",
                           "parameters { key: 'timeout' value { int64_param: -1 } }",
+                          "parameters { key: 'priority' value { string_param: 'high' } }",
                           "parameters { key: 'sigserve_timing' value { int64_param: 1 } }"}) {
     EXPECT_THAT(DecodeInferParameters(Parse(bad)),
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("parameter '")))

@@ -101,16 +101,21 @@ TEST(ParseModelConfig, SaysWhatBecomesOfDynamicBatching) {
       dynamic_batching {
         preferred_batch_size: [ 4, 8 ]
         preserve_ordering: true
-        priority_levels: 2
+        priority_levels: 3
+        default_priority_level: 2
+        priority_queue_policy { key: 1 value { max_queue_size: 1 } }
         default_queue_policy { default_timeout_microseconds: 7000 max_queue_size: 12 }
       })",
                                                                     "m"));
   EXPECT_EQ(options.queue.max_wait, absl::Milliseconds(7));
   EXPECT_EQ(options.queue.max_requests, 12);
+  EXPECT_EQ(options.queue.priority_levels, 3);
+  EXPECT_EQ(options.queue.default_priority, 2);
   EXPECT_THAT(options.notes,
               ElementsAre(HasSubstr("preferred_batch_size has no effect"),
                           HasSubstr("preserve_ordering has no effect"),
-                          HasSubstr("priority_levels has no effect"),
+                          HasSubstr("priority_levels 3: of requests that wait"),
+                          HasSubstr("priority_queue_policy has no effect"),
                           HasSubstr("default_timeout_microseconds 7000: requests that wait longer"),
                           HasSubstr("max_queue_size 12: more requests than that do not wait")));
   ASSERT_OK_AND_ASSIGN(
@@ -130,6 +135,12 @@ TEST(ParseModelConfig, NamesValuesOfTheQueueThatCannotBe) {
            {"sigserve { weight: -1 }", "weight is -1"},
            {"sigserve { weight: nan }", "weight is nan"},
            {"sigserve { weight: 1001 }", "weight is 1001"},
+           {"dynamic_batching { priority_levels: 2 }", "default_priority_level is 0"},
+           {"dynamic_batching { priority_levels: 2 default_priority_level: 3 }",
+            "default_priority_level is 3; expected 1 to 2"},
+           {"dynamic_batching { default_priority_level: 1 }", "default_priority_level is 1"},
+           {"dynamic_batching { priority_levels: 1000001 default_priority_level: 1 }",
+            "priority_levels is 1000001"},
            {"dynamic_batching { default_queue_policy { default_timeout_microseconds: "
             "18446744073709551615 } }",
             "default_timeout_microseconds"}}) {

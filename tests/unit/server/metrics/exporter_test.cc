@@ -4,6 +4,8 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -43,6 +45,33 @@ TEST_F(ExporterTest, CountsRequestsByModelVersionMethodAndCode) {
           R"(sigserve_requests_total{code="INVALID_ARGUMENT",method="Predict",model="m",version="3"} 1)"));
   // Rows are those of successful answers.
   EXPECT_THAT(text, HasSubstr(R"(sigserve_rows_total{model="m",version="3"} 10)"));
+}
+
+TEST_F(ExporterTest, ManyRecordsAtOnceCountAsOneByOne) {
+  std::vector<RequestRecord> records;
+  for (const int us : {5, 10, 11, 20, 50, 999, 1000, 20'000'000}) {  // on bounds, and beside them
+    RequestRecord record = Answer("m", absl::StatusCode::kOk);
+    record.total = absl::Microseconds(us);
+    record.batch_rows = us % 7 + 1;
+    records.insert(records.end(), 2, record);
+    if (us == 20) records.push_back(Answer("other", absl::StatusCode::kOk));
+    if (us == 50) records.push_back(Answer("m", absl::StatusCode::kCancelled));
+  }
+  for (const RequestRecord& record : records) exporter_->Record(record);
+  const std::unique_ptr<MetricsExporter> at_once = MetricsExporter::Create("9.8.7");
+  at_once->RecordAll(records);
+  const auto ours = [](const MetricsExporter& exporter) {
+    const std::string text = exporter.Serialize();
+    std::vector<std::string> lines;
+    for (absl::string_view line : absl::StrSplit(text, '\n')) {
+      // Sums of fractions depend on their order.
+      if (absl::StrContains(line, "duration_seconds_sum")) continue;
+      if (absl::StartsWith(line, "sigserve_")) lines.emplace_back(line);
+    }
+    return lines;
+  };
+  EXPECT_GT(ours(*exporter_).size(), 50U);
+  EXPECT_EQ(ours(*at_once), ours(*exporter_));
 }
 
 TEST_F(ExporterTest, CountsBatchesByReason) {

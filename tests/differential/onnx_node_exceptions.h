@@ -55,7 +55,7 @@ inline const std::vector<NodeException> kNodeExceptions = {
       "test_equal_string", "test_equal_string_broadcast"}},
 };
 
-/// Expected outputs of these are rounded to four decimals.
+/// Inputs and expected outputs of these are rounded to four decimals.
 inline const std::vector<std::string> kRoundedTests = {
     "test_averagepool_2d_ceil_last_window_starts_on_pad"};
 

@@ -152,9 +152,13 @@ HWY_INLINE V SigmoidAnywhere(D d, V x) {
   const auto left = hn::Lt(x, hn::Zero(d));
   const Pair<V> numerator = {hn::IfThenElse(left, e.high, one), hn::IfThenElseZero(left, e.low)};
   const V y = Quotient(d, numerator, denominator);
-  // In two steps, as 2^n may be subnormal; only the second can round.
+  // In two steps, as 2^n may be subnormal; only the second can round. Subnormals are slow: there
+  // are none where nobody needs them, on the right and where the result is 0.
+  const auto counts = hn::Lt(a, hn::Set(d, 104.0F));
+  n = hn::IfThenElseZero(hn::RebindMask(di, hn::And(left, counts)), n);
   const auto n1 = hn::Max(n, hn::Set(di, -100));
-  const V scaled = hn::Mul(hn::Mul(y, PowerOfTwo(d, n1)), PowerOfTwo(d, hn::Sub(n, n1)));
+  const V product = hn::Mul(hn::Mul(y, PowerOfTwo(d, n1)), PowerOfTwo(d, hn::Sub(n, n1)));
+  const V scaled = hn::IfThenElseZero(counts, product);
   return hn::IfThenElse(hn::Eq(x, x), hn::IfThenElse(left, scaled, y), x);
 }
 
@@ -168,11 +172,12 @@ template <class Near>
 struct SigmoidBy {
   template <class D, class V>
   HWY_INLINE V operator()(D d, V x) const {
-    const V y = Near()(d, x);
     const auto near = IsNearZero(d, x);
-    if (HWY_LIKELY(hn::AllTrue(d, near))) return y;
+    if (HWY_LIKELY(hn::AllTrue(d, near))) return Near()(d, x);
+    const V far = SigmoidAnywhere(d, x);
+    if (hn::AllFalse(d, near)) return far;
     // Lane by lane, so that no element depends on its neighbours.
-    return hn::IfThenElse(near, y, SigmoidAnywhere(d, x));
+    return hn::IfThenElse(near, Near()(d, x), far);
   }
 };
 struct ExactNearZero {

@@ -1,18 +1,23 @@
 // ulp_sweep [--short]: how exact the activations are, on every CPU target that this machine has.
 //   Sigmoid over all 2^32 floats; the others (fast sigmoid among them) at every 61st. About
-//   five minutes of CPU time, shared among the cores.
+//   three minutes of CPU time, shared among the cores.
 //   --short: every 4099th float of each; a second. What the tests run.
 // Prints, for each function and target: floats tried, the largest error in units of the last place
 // and where, how often the result decreases as x grows, NaNs and infinities treated wrongly, and
 // results whose bits differ from those of the first target that has fused multiply-add. Exit 0 =
 // within what model/kernels/activation.h promises; 1 = not; 2 = an unknown argument.
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <string>
 #include <thread>
 #include <vector>
@@ -47,6 +52,7 @@ const Function kFunctions[] = {
      [](double x) {
        // Where the answer is known without the exponential: most floats.
        if (std::abs(x) < 0x1p-20) return 0.5 + x / 4 - x * x * x / 48;
+       if (x < -150) return 0.0;  // less than half the smallest subnormal float, 2^-149
        return x > 50 ? 1.0 : 1 / (1 + std::exp(-x));
      },
      0, 1, 1, 2, true, 1},
@@ -111,49 +117,84 @@ struct Findings {
   }
 };
 
-/// Consecutive floats of the sweep, what they should give, and what the first target gave.
+/// Consecutive floats of the sweep, what they should give, and what the first target gave. Few
+/// enough to stay in the cache.
 struct Block {
   std::vector<float> x;
   std::vector<double> expected;
+  std::vector<float> nearest;  // to `expected`
+  uint64_t nearest_inversions = 0;
+  bool continues = false;  // x[0] is the last of the block before: only to see whether y decreases
   std::vector<float> first;
   std::vector<float> y;
 };
 
+uint64_t Inversions(const std::vector<float>& y) {
+  uint64_t inversions = 0;
+  for (size_t i = 1; i < y.size(); ++i) inversions += y[i] < y[i - 1] ? 1 : 0;
+  return inversions;
+}
+
+bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
+  return std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
 bool HasFma(int64_t target) { return target <= HWY_AVX2; }  // smaller is newer
 
-void Compare(const Function& function, Block& block, bool is_first, bool compare_bits,
-             Findings* findings) {
-  const size_t n = block.x.size();
-  if (n == 0) return;
-  function.run(block.x, absl::MakeSpan(block.y));
+void Fill(const Function& function, uint64_t from, uint64_t to, uint32_t step, Block& block) {
+  block.continues = from > 0;
+  const uint64_t begin = block.continues ? from - 1 : 0;
+  const auto n = static_cast<size_t>(to - begin);
+  block.x.resize(n);
+  block.expected.resize(n);
+  block.nearest.resize(n);
+  block.y.resize(n);
+  for (size_t i = 0; i < n; ++i) block.x[i] = Ordered((begin + i) * step);
+  // A function that rises from one number to the same stays there: most floats.
+  const double low = function.reference(block.x.front());
+  if (function.rises && low == function.reference(block.x.back())) {
+    std::fill(block.expected.begin(), block.expected.end(), low);
+  } else {
+    std::transform(block.x.begin(), block.x.end(), block.expected.begin(), function.reference);
+  }
+  for (size_t i = 0; i < n; ++i) block.nearest[i] = static_cast<float>(block.expected[i]);
+  block.nearest_inversions = Inversions(block.nearest);
+}
+
+/// Where some results are not the nearest floats.
+void CompareEach(const Block& block, Findings& found) {
   const float* y = block.y.data();
-  // The block's first float is the last of the block before: only to see whether y decreases.
-  uint64_t inversions = 0;
-  for (size_t i = 1; i < n; ++i) inversions += y[i] < y[i - 1] ? 1 : 0;
-  double worst = 0;
   size_t worst_at = 0;
-  uint64_t special = 0;
-  for (size_t i = 0; i < n; ++i) {
-    const auto nearest = static_cast<float>(block.expected[i]);
+  for (size_t i = 0; i < block.x.size(); ++i) {
+    const float nearest = block.nearest[i];
     if (y[i] == nearest) continue;
     if (std::isinf(block.x[i]) || !std::isfinite(y[i]) || std::isinf(nearest)) {
-      ++special;
+      ++found.special;
       continue;
     }
     const double ulps = Ulps(y[i], block.expected[i], nearest);
-    if (ulps > worst) {
-      worst = ulps;
+    if (ulps > found.worst) {
+      found.worst = ulps;
       worst_at = i;
     }
   }
-  Findings found;
-  found.floats = n;
-  found.worst = worst;
   found.worst_at = block.x[worst_at];
-  found.inversions = function.rises ? inversions : 0;
-  found.special = special;
-  if (compare_bits && std::memcmp(y, block.first.data(), n * sizeof(float)) != 0) {
-    for (size_t i = 0; i < n; ++i) found.other_bits += BitsOf(y[i]) != BitsOf(block.first[i]);
+}
+
+void Compare(const Function& function, Block& block, bool is_first, bool compare_bits,
+             Findings* findings) {
+  function.run(block.x, absl::MakeSpan(block.y));
+  Findings found;
+  found.floats = block.x.size() - (block.continues ? 1 : 0);
+  const bool all_nearest = SameBits(block.y, block.nearest);
+  if (!all_nearest) CompareEach(block, found);
+  if (function.rises) {
+    found.inversions = all_nearest ? block.nearest_inversions : Inversions(block.y);
+  }
+  if (compare_bits && !SameBits(block.y, block.first)) {
+    for (size_t i = 0; i < block.y.size(); ++i) {
+      found.other_bits += BitsOf(block.y[i]) != BitsOf(block.first[i]) ? 1 : 0;
+    }
   }
   findings->Add(found);
   if (is_first) block.first = block.y;
@@ -165,12 +206,31 @@ void Use(int64_t target) {
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
 
-/// Runs work(thread) on every core.
+/// Runs work(worker, findings) on every core and adds up the findings. False: a worker failed.
+/// Workers are processes: which target the kernels run on is a variable of the whole process.
 template <typename Work>
-void OnAllCores(size_t cores, const Work& work) {
-  std::vector<std::thread> threads;
-  for (size_t t = 0; t < cores; ++t) threads.emplace_back([&work, t] { work(t); });
-  for (std::thread& thread : threads) thread.join();
+bool OnAllCores(size_t cores, std::vector<Findings>& sums, const Work& work) {
+  const size_t bytes = cores * sums.size() * sizeof(Findings);
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return false;
+  auto* findings = new (memory) Findings[cores * sums.size()];
+  std::vector<pid_t> workers;
+  for (size_t w = 0; w < cores; ++w) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+      work(w, findings + w * sums.size());
+      _exit(0);
+    }
+    workers.push_back(pid);
+  }
+  bool good = true;
+  for (const pid_t pid : workers) {
+    int status = 0;
+    good = pid > 0 && waitpid(pid, &status, 0) == pid && status == 0 && good;
+  }
+  for (size_t i = 0; i < cores * sums.size(); ++i) sums[i % sums.size()].Add(findings[i]);
+  munmap(memory, bytes);
+  return good;
 }
 
 void CheckNaNs(const Function& function, uint32_t step, Findings* findings) {
@@ -188,34 +248,23 @@ void CheckNaNs(const Function& function, uint32_t step, Findings* findings) {
 
 std::vector<Findings> Sweep(const Function& function, uint32_t step,
                             const std::vector<int64_t>& targets) {
-  constexpr size_t kBlock = size_t{1} << 18;
+  constexpr size_t kBlock = size_t{1} << 14;
   const size_t cores = std::max(1U, std::thread::hardware_concurrency());
   const uint64_t total = (kOrdered + step - 1) / step;
-  std::vector<Block> blocks(cores);
   std::vector<Findings> findings(targets.size());
-  for (uint64_t begin = 0; begin < total; begin += kBlock * cores) {
-    // The targets are switched for all threads at once, so that the reference is computed once.
-    OnAllCores(cores, [&](size_t t) {
-      Block& block = blocks[t];
-      const uint64_t from = begin + t * kBlock;
-      const uint64_t to = std::min(total, from + kBlock);
-      block.x.clear();
-      for (uint64_t i = from == 0 ? 0 : from - 1; from < total && i < to; ++i) {
-        block.x.push_back(Ordered(i * step));
+  const bool done = OnAllCores(cores, findings, [&](size_t worker, Findings* own) {
+    Block block;
+    for (uint64_t from = worker * kBlock; from < total; from += kBlock * cores) {
+      Fill(function, from, std::min(total, from + kBlock), step, block);
+      for (size_t k = 0; k < targets.size(); ++k) {
+        Use(targets[k]);
+        Compare(function, block, k == 0, k > 0 && HasFma(targets[k]), &own[k]);
       }
-      block.y.resize(block.x.size());
-      block.expected.resize(block.x.size());
-      std::transform(block.x.begin(), block.x.end(), block.expected.begin(),
-                     [&](float x) { return function.reference(x); });
-    });
-    for (size_t k = 0; k < targets.size(); ++k) {
-      Use(targets[k]);
-      std::vector<Findings> parts(cores);
-      OnAllCores(cores, [&](size_t t) {
-        Compare(function, blocks[t], k == 0, k > 0 && HasFma(targets[k]), &parts[t]);
-      });
-      for (const Findings& part : parts) findings[k].Add(part);
     }
+  });
+  if (!done) {
+    std::fprintf(stderr, "ulp_sweep: a worker process failed\n");
+    std::exit(1);
   }
   for (size_t k = 0; k < targets.size(); ++k) {
     Use(targets[k]);
@@ -243,7 +292,7 @@ int main(int argc, char** argv) {
           help ? stdout : stderr,
           "ulp_sweep [--short]: the activations' errors in units of the last place, on "
           "every CPU target here\n  sigmoid over all 2^32 floats, the others at every "
-          "%uth; about five minutes of CPU time\n  --short  every %uth float of each; a second\n"
+          "%uth; about three minutes of CPU time\n  --short  every %uth float of each; a second\n"
           "exit 0 = within the bounds, 1 = not\n",
           kLongStep, kShortStep);
       return help ? 0 : 2;

@@ -195,7 +195,8 @@ HWY_INLINE void Rows(const Bf16Step& s, size_t rows, size_t n) {
   }
 }
 
-void RunVectors(const Bf16Step& step, size_t rows, size_t n) {
+// Not inlined: see FlushSubnormals.
+HWY_NOINLINE void RunVectors(const Bf16Step& step, size_t rows, size_t n) {
   Bf16Step s = step;
   for (size_t groups = (rows + kGroupRows - 1) / kGroupRows; groups > 0; --groups) {
     const size_t count = (rows + groups - 1) / groups;  // groups of about the same size

@@ -231,11 +231,11 @@ class SVMClassifierOp final : public Op {
   // Overwrites the sums. A NaN among them makes all NaN.
   void Probabilities(double* sums, PairwiseCoupling& coupling, double* row) const {
     for (size_t pair = 0; pair < pairs(); ++pair) {
-      if (std::isnan(sums[pair])) {
+      sums[pair] = PairProbability(sums[pair], s_.prob_a.data()[pair], s_.prob_b.data()[pair]);
+      if (std::isnan(sums[pair])) {  // or infinity times 0
         std::fill_n(row, classes_, std::numeric_limits<double>::quiet_NaN());
         return;
       }
-      sums[pair] = PairProbability(sums[pair], s_.prob_a.data()[pair], s_.prob_b.data()[pair]);
     }
     coupling.Run(sums, row);
   }

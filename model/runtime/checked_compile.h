@@ -1,6 +1,6 @@
 // Compiling with numerics that are not exact, and making sure that they are exact enough: the same
 // inputs are run as usual and in these numerics, and the outputs compared. Takes no more memory
-// than either alone, and a few rows' time.
+// than either alone, a few rows and all outputs.
 #pragma once
 
 #include <memory>
@@ -22,8 +22,9 @@ struct CheckedExecutable {
 };
 
 /// `sample`: one tensor for each input, in the graph's order; empty: random rows. Compared are the
-/// probabilities (outputs of a sigmoid, softmax or classifier), or all FLOAT32 outputs where there
-/// are none. FAILED_PRECONDITION when one changes by more than `max_change`: names both;
+/// probabilities (outputs of a sigmoid, softmax or classifier), or all FLOAT32 and FLOAT64 outputs
+/// where there are none. FAILED_PRECONDITION when one changes by more than `max_change`: names
+/// both; and when there is nothing to compare, or a row is too large to be made up.
 /// INVALID_ARGUMENT when the inputs do not fit the model (random ones: when it cannot run sizes
 /// that we guess, and so needs a sample); else as Executable::Compile().
 absl::StatusOr<CheckedExecutable> CompileChecked(const Graph& graph, const Numerics& numerics,

@@ -48,23 +48,25 @@ bool IsClassifier(const Node& node) {
          IsMl(node, "SVMClassifier");
 }
 
-/// Its scores are of pairs of classes unless it gives probabilities or has no support vectors.
-bool ScoresPairs(const Node& node) {
-  const Attributes& attributes = node.spec.attributes;
-  return IsMl(node, "SVMClassifier") && attributes.has("vectors_per_class") &&
-         !attributes.has("prob_a");
+/// An SVMClassifier that has support vectors; without, it is a linear one.
+bool HasVectors(const Node& node) {
+  const auto counts = node.spec.attributes.Ints("vectors_per_class");
+  return IsMl(node, "SVMClassifier") && counts.ok() &&
+         std::any_of(counts->begin(), counts->end(), [](int64_t count) { return count != 0; });
+}
+
+bool HasProbabilities(const Node& svm) {
+  const auto prob_a = svm.spec.attributes.Floats("prob_a");
+  return HasVectors(svm) && prob_a.ok() && !prob_a->empty();
 }
 
 Link LinkOfClassifier(const Node& classifier) {
   const std::string post =
       classifier.spec.attributes.String("post_transform", "NONE").value_or("NONE");
-  const bool probabilities =
-      IsMl(classifier, "SVMClassifier") && classifier.spec.attributes.has("prob_a");
-  return post == "NONE" && !probabilities ? Link::kNone : Link::kOther;
+  return post == "NONE" && !HasProbabilities(classifier) ? Link::kNone : Link::kOther;
 }
 
-std::vector<std::string> LabelsOf(const Node& classifier) {
-  if (ScoresPairs(classifier)) return {};
+std::vector<std::string> ClassNames(const Node& classifier) {
   auto strings = classifier.spec.attributes.Strings("classlabels_strings");
   if (strings.ok() && !strings->empty()) return *std::move(strings);
   std::vector<std::string> labels;
@@ -74,6 +76,14 @@ std::vector<std::string> LabelsOf(const Node& classifier) {
     for (const int64_t label : *ints) labels.push_back(absl::StrCat(label));
   }
   return labels;
+}
+
+/// Of the scores.
+std::vector<std::string> LabelsOf(const Node& classifier) {
+  std::vector<std::string> names = ClassNames(classifier);
+  // Without probabilities the scores of three classes and more are of pairs of them.
+  const bool pairs = HasVectors(classifier) && !HasProbabilities(classifier) && names.size() > 2;
+  return pairs ? std::vector<std::string>() : names;
 }
 
 /// Labels travel from the classifier's scores down to the output.

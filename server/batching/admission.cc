@@ -38,10 +38,9 @@ void Scheduler::MakeRoomFor(const ModelQueue* model) {
   for (ModelQueue* other : AllModels()) {
     // Last in, first out; what has run in part goes on.
     for (Lane* lane : {&other->large, &other->small}) {
-      while (other != model && !lane->empty() && bytes_ > options_.max_bytes &&
-             lane->at(lane->size() - 1).split == nullptr &&
+      while (other != model && bytes_ > options_.max_bytes && lane->LastUnsplit() >= 0 &&
              other->bytes > ShareOfBytes(*other->target)) {
-        Drop(other, lane, lane->size() - 1, DropReason::kPushedOut,
+        Drop(other, lane, static_cast<size_t>(lane->LastUnsplit()), DropReason::kPushedOut,
              Refusal(absl::StrCat("model '", other->target->model,
                                   "': the queues are full, and others have less of them"),
                      options_.delay_target));
@@ -49,6 +48,28 @@ void Scheduler::MakeRoomFor(const ModelQueue* model) {
     }
     RemoveIfIdle(other);
   }
+}
+
+Lane* Scheduler::LaneBelow(ModelQueue* model, int priority) {
+  if (model == nullptr) return nullptr;
+  for (Lane* lane : {&model->large, &model->small}) {
+    const int last = lane->LastUnsplit();
+    if (last >= 0 && lane->at(static_cast<size_t>(last)).priority > priority) return lane;
+  }
+  return nullptr;
+}
+
+bool Scheduler::PushOutBelow(const BatchTarget& target, const Task& task) {
+  ModelQueue* const model = Find(target);
+  while (Full(target, task)) {
+    Lane* const lane = LaneBelow(model, task.priority);
+    if (lane == nullptr) return false;
+    Drop(model, lane, static_cast<size_t>(lane->LastUnsplit()), DropReason::kPushedOut,
+         Refusal(absl::StrCat("model '", target.model,
+                              "': the queue is full, and a request of a higher priority came"),
+                 options_.delay_target));
+  }
+  return true;
 }
 
 bool Scheduler::Full(const BatchTarget& target, const Task& task) const {
@@ -86,18 +107,21 @@ std::optional<Scheduler::Dropped> Scheduler::Refuse(absl::Duration now, const Ba
   if (!full && running() < options_.workers && NextModel() == nullptr) return std::nullopt;
 
   ModelQueue* model = Find(target);
+  const bool can_push_out = full && LaneBelow(model, task.priority) != nullptr;
   double ahead_ns = 0;
   if (model != nullptr) {
     ahead_ns = model->LaneOf(task).NsBefore(task.priority, DueTime(target, task));
-    ahead_ns += std::min(ahead_ns, model->OtherLane(task).waiting_ns());
+    ahead_ns += std::min(ahead_ns,
+                         model->OtherLane(task).NsBefore(task.priority, absl::InfiniteDuration()));
   }
   const absl::Duration wait = Wait(now, target, ahead_ns);
   const std::string name = absl::StrCat("model '", target.model, "': ");
-  if (full) {
+  const auto queue_full = [&] {
     return dropped(DropReason::kQueueFull,
                    Refusal(absl::StrCat(name, "the queue is full: ", queued_rows(), " rows wait"),
                            std::max(wait, options_.delay_target)));
-  }
+  };
+  if (full && !can_push_out) return queue_full();
   const double parts =
       std::min(static_cast<double>(options_.workers),
                std::ceil(static_cast<double>(task.rows) / static_cast<double>(GoodRows(target))));
@@ -116,6 +140,7 @@ std::optional<Scheduler::Dropped> Scheduler::Refuse(absl::Duration now, const Ba
     return dropped(DropReason::kOverload,
                    Refusal(absl::StrCat(name, "overloaded: it would wait ", InMs(wait)), wait));
   }
+  if (full && !PushOutBelow(target, task)) return queue_full();
   return std::nullopt;
 }
 

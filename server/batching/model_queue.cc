@@ -77,6 +77,12 @@ double Lane::NsBefore(int priority, absl::Duration due) const {
   return before;
 }
 
+int Lane::LastUnsplit() const {
+  int at = static_cast<int>(tasks_.size()) - 1;
+  while (at >= 0 && tasks_[static_cast<size_t>(at)]->split != nullptr) --at;
+  return at;
+}
+
 void Lane::NoteDelay(absl::Duration now, absl::Duration waited, absl::Duration allowed,
                      absl::Duration interval) {
   if (waited < allowed / 2) {
@@ -90,7 +96,11 @@ void Lane::NoteDelay(absl::Duration now, absl::Duration waited, absl::Duration a
 
 Lane& ModelQueue::NextLane() {
   if (small.empty()) return large;
-  return !large.empty() && large.used_ns < small.used_ns ? large : small;
+  if (large.empty()) return small;
+  const int of_small = small.at(0).priority;
+  const int of_large = large.at(0).priority;
+  if (of_small != of_large) return of_large < of_small ? large : small;
+  return large.used_ns < small.used_ns ? large : small;
 }
 
 }  // namespace sigserve

@@ -24,8 +24,8 @@ int64_t GoodRows(const BatchTarget& target);
 /// What so many rows add to the work that waits: their share of good batches.
 double QueuedNs(const BatchTarget& target, int64_t rows);
 
-/// When a waiting task is due: its deadline, or a second after it came, so that none waits for
-/// ever.
+/// When a waiting task is due: its deadline, or a second after it came, so that none waits for ever
+/// behind others of its priority.
 absl::Duration DueTime(const BatchTarget& target, const Task& task);
 
 /// A task that waits, or what has not run of it.
@@ -60,6 +60,11 @@ class Lane {
   /// nothing.
   double NsBefore(int priority, absl::Duration due) const;
 
+  /// Whether tasks of several priorities wait: then dead ones are not only at the front.
+  bool mixed() const { return !empty() && tasks_.front()->priority != tasks_.back()->priority; }
+  /// The last task that has not run in part; -1 for none.
+  int LastUnsplit() const;
+
   /// A task was taken to be run that had waited so long. Overloaded: tasks have waited for longer
   /// than `allowed` during `interval`, and not for less than half of it since.
   void NoteDelay(absl::Duration now, absl::Duration waited, absl::Duration allowed,
@@ -88,7 +93,7 @@ struct ModelQueue {
   int64_t requests() const { return static_cast<int64_t>(small.size() + large.size()); }
   Lane& LaneOf(const Task& task) { return IsLarge(task) ? large : small; }
   Lane& OtherLane(const Task& task) { return IsLarge(task) ? small : large; }
-  /// The lane whose turn it is; may be empty if both are.
+  /// The lane of the first priority, or else the one whose turn it is; may be empty if both are.
   Lane& NextLane();
 
  private:

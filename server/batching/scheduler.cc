@@ -12,6 +12,8 @@ namespace {
 // Parts smaller than this are not worth a thread of their own.
 constexpr absl::Duration kSmallestPart = absl::Microseconds(200);
 constexpr int64_t kMaxBatchBytes = int64_t{4} << 20;
+// Where priorities wait behind each other, the dead among the last would stay for long.
+constexpr absl::Duration kSweepMixedEvery = absl::Milliseconds(10);
 
 absl::Duration FromNs(double ns) { return absl::Nanoseconds(ns); }
 
@@ -183,6 +185,12 @@ ModelQueue* Scheduler::NextModel() const {
 
 std::optional<Scheduler::Batch> Scheduler::Next(absl::Duration now) {
   if (running() >= options_.workers) return std::nullopt;
+  if (now - swept_ >= kSweepMixedEvery &&
+      std::any_of(models_.begin(), models_.end(),
+                  [](const auto& model) { return model->small.mixed() || model->large.mixed(); })) {
+    swept_ = now;
+    Sweep(now);
+  }
   while (ModelQueue* model = NextModel()) {
     Lane& lane = model->NextLane();
     while (!lane.empty() && DropIfDead(now, model, &lane, 0)) {
@@ -217,7 +225,8 @@ Scheduler::Batch Scheduler::Form(absl::Duration now, ModelQueue* model, Lane* la
   QueuedTask& first = lane->at(0);
   bool by_deadline = false;
   const int64_t limit = RowLimit(now, *model, first, &by_deadline);
-  if (first.split == nullptr) {
+  // Higher priorities do not wait: how long the last one does is what tells.
+  if (first.split == nullptr && !lane->mixed()) {
     lane->NoteDelay(now, now - first.task().arrival, DelayTarget(target), options_.delay_interval);
   }
   Batch batch;

@@ -110,6 +110,10 @@ class Scheduler {
   std::optional<Dropped> Refuse(absl::Duration now, const BatchTarget& target, const Task& task);
   /// Whether some bound of the queues has no room for it.
   bool Full(const BatchTarget& target, const Task& task) const;
+  /// A lane of the model with a task of a lower priority that can be dropped; null for none.
+  static Lane* LaneBelow(ModelQueue* model, int priority);
+  /// Drops tasks of lower priorities of the same model until the task fits; whether it does then.
+  bool PushOutBelow(const BatchTarget& target, const Task& task);
   /// Bytes that a model may have waiting whatever the others have.
   int64_t ShareOfBytes(const BatchTarget& target) const;
   /// Drops what others have beyond their shares until all that waits fits.

@@ -16,6 +16,9 @@ using google::protobuf::io::CodedInputStream;
 constexpr size_t kLengthBytes = 2;
 static_assert(Payloads::kMaxRest < size_t{1} << (7 * kLengthBytes));
 
+// Of a length that is given as a varint; longer ones Protobuf refuses, but not ReadVarint32.
+constexpr int kMaxLengthBytes = 5;
+
 using Index = uint32_t;
 
 void WriteLength(size_t length, char* to) {
@@ -54,7 +57,8 @@ bool Payloads::CutMessage(absl::string_view message, absl::Span<const PayloadFie
     }
     const auto tag_length = static_cast<size_t>(in.CurrentPosition() - start);
     uint32_t size = 0;
-    if (!in.ReadVarint32(&size)) return false;
+    const int size_at = in.CurrentPosition();
+    if (!in.ReadVarint32(&size) || in.CurrentPosition() - size_at > kMaxLengthBytes) return false;
     const auto at = static_cast<size_t>(in.CurrentPosition());
     if (size > message.size() - at) return false;
     if (rest_.size() + tag_length + kLengthBytes + sizeof(Index) > kMaxRest) return false;

@@ -141,8 +141,9 @@ const char* Lacking(const v1::PredictRequest& request, const OutputSignature& ou
 absl::string_view Describe(const OutputSignature& output) {
   switch (output.link) {
     case Link::kNone:
-      return output.dtype == DType::kFloat32 ? "raw values: its graph ends in no sigmoid or softmax"
-                                             : "integers";
+      return output.dtype == DType::kFloat32 || output.dtype == DType::kFloat64
+                 ? "raw values: its graph ends in no sigmoid or softmax"
+                 : "integers";
     case Link::kSigmoid:
       return "probabilities of a sigmoid";
     case Link::kSoftmax:

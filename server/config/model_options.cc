@@ -1,6 +1,8 @@
 #include "server/config/model_options.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "absl/strings/ascii.h"
@@ -193,23 +195,19 @@ absl::Status ReadSigserveOptions(const inference::SigserveOptions& sigserve,
 
 absl::Status ReadPriorities(const inference::ModelDynamicBatching& batching,
                             ModelOptions* options) {
-  constexpr uint64_t kMaxLevels = 1'000'000;
-  const uint64_t levels = batching.priority_levels();
+  constexpr uint64_t kMaxLevels = std::numeric_limits<int>::max();
+  if (batching.priority_levels() == 0) return absl::OkStatus();
+  const uint64_t levels = std::min(batching.priority_levels(), kMaxLevels);
   const uint64_t otherwise = batching.default_priority_level();
-  if (levels > kMaxLevels) {
-    return Bad("dynamic_batching.priority_levels is ", levels, "; expected at most ", kMaxLevels);
-  }
-  if (levels == 0 ? otherwise > 0 : otherwise < 1 || otherwise > levels) {
-    return Bad("dynamic_batching.default_priority_level is ", otherwise, "; expected ",
-               levels == 0 ? "none without priority_levels" : absl::StrCat("1 to ", levels));
+  if (otherwise < 1 || otherwise > levels) {
+    return Bad("dynamic_batching.default_priority_level is ", otherwise, "; expected 1 to ",
+               levels);
   }
   options->queue.priority_levels = static_cast<int>(levels);
   options->queue.default_priority = static_cast<int>(otherwise);
-  if (levels > 0) {
-    options->notes.push_back(absl::StrCat(
-        "dynamic_batching.priority_levels ", levels,
-        ": of requests that wait for a compute thread, those of the lowest number run first"));
-  }
+  options->notes.push_back(absl::StrCat(
+      "dynamic_batching.priority_levels ", levels,
+      ": of requests that wait for a compute thread, those of the lowest number run first"));
   if (batching.priority_queue_policy_size() > 0) {
     options->notes.emplace_back(
         "dynamic_batching.priority_queue_policy has no effect: default_queue_policy holds for all");

@@ -79,7 +79,7 @@ absl::StatusOr<std::vector<Tensor>> ModelLoader::ReadSample(const std::string& d
   const absl::StatusOr<std::string> bytes = files_->ReadFile(path, kMaxSampleBytes);
   if (absl::IsNotFound(bytes.status())) return std::vector<Tensor>();
   if (!bytes.ok()) return bytes.status();
-  absl::StatusOr<NamedTensors> sample = ReadSafetensors(*bytes);
+  absl::StatusOr<NamedTensors> sample = ReadSafetensors(*bytes, Numbers::kAny);
   if (!sample.ok()) return Annotate(sample.status(), path);
   std::vector<Tensor> inputs;
   for (const GraphInput& input : graph.inputs()) {
@@ -111,6 +111,9 @@ absl::StatusOr<std::shared_ptr<const Executable>> ModelLoader::Compile(
                sample.empty() ? "random rows" : kSampleFile, "; at most ",
                options.max_probability_change, " is allowed; computed by ",
                kernels::NameOf(kernels::BestBf16Unit()));
+  if (kernels::BestBf16Unit() == kernels::Bf16Unit::kReference) {
+    SIGSERVE_LOG(kWarning, directory, ": bfloat16 is very slow on this CPU: it has no FMA");
+  }
   return checked->executable;
 }
 

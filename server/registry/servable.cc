@@ -55,9 +55,9 @@ class LoadedServable : public Servable {
 
   void Submit(Task task, TaskSink* sink) const override {
     const QueuePolicy& queue = target_.queue;
-    task.priority = queue.priority_levels == 0 || task.priority == 0
-                        ? queue.default_priority
-                        : std::min(task.priority, queue.priority_levels);
+    if (task.priority == 0 || task.priority > queue.priority_levels) {
+      task.priority = queue.default_priority;
+    }
     sink->Add(target_, std::move(task));
   }
 

@@ -31,8 +31,8 @@ absl::Status Bad(absl::string_view field, absl::string_view file, absl::string_v
 absl::Status Check(const TlsFiles& files) {
   const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_server_method()),
                                                                   &SSL_CTX_free);
-  ERR_clear_error();
   if (context == nullptr) return absl::InternalError(absl::StrCat("OpenSSL: ", Complaint()));
+  ERR_clear_error();
   // Nobody is there to be asked for a passphrase.
   static char no_passphrase[] = "";
   SSL_CTX_set_default_passwd_cb_userdata(context.get(), no_passphrase);

@@ -38,7 +38,7 @@ absl::string_view FileTypeOf(DType dtype) {
 
 }  // namespace
 
-absl::StatusOr<NamedTensors> ReadSafetensors(absl::string_view bytes) {
+absl::StatusOr<NamedTensors> ReadSafetensors(absl::string_view bytes, Numbers numbers) {
   if (bytes.size() < kLengthBytes) {
     return Bad("ST_TRUNCATED", absl::StrCat("needs 8 bytes, has ", bytes.size()));
   }
@@ -65,7 +65,7 @@ absl::StatusOr<NamedTensors> ReadSafetensors(absl::string_view bytes) {
     if (!read.ok()) {
       return Bad("ST_BOOL", absl::StrCat("tensor ", Printable(entry.name), ": ", read.message()));
     }
-    SIGSERVE_RETURN_IF_ERROR(CheckFinite(entry.name, tensor));
+    if (numbers == Numbers::kFinite) SIGSERVE_RETURN_IF_ERROR(CheckFinite(entry.name, tensor));
     tensors.emplace_back(entry.name, std::move(tensor));
   }
   return tensors;

@@ -20,7 +20,10 @@ namespace sigserve {
 /// ST_METADATA, ST_OVERFLOW, ST_SHAPE, ST_RANK_LIMIT, ST_OFFSET, ST_OVERLAP, ST_HOLE, ST_TRAILING,
 /// ST_SIZE, ST_MISALIGNED, ST_NAME, ST_BOOL, MODEL_NONFINITE. UNIMPLEMENTED: ST_DTYPE.
 /// RESOURCE_EXHAUSTED: ST_TENSOR_COUNT.
-absl::StatusOr<NamedTensors> ReadSafetensors(absl::string_view bytes);
+/// `numbers` kAny: NaN and infinities are fine, as for inputs; weights have none.
+enum class Numbers { kFinite, kAny };
+absl::StatusOr<NamedTensors> ReadSafetensors(absl::string_view bytes,
+                                             Numbers numbers = Numbers::kFinite);
 
 /// The same tensors give the same bytes: largest element type first, then by name.
 /// INVALID_ARGUMENT (ST_NAME, ST_DUP_NAME) for a name that ReadSafetensors would refuse.

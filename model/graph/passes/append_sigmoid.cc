@@ -13,21 +13,24 @@ namespace {
 
 constexpr int kOpset = 17;
 
-/// Whether a value is FLOAT32, going by the graph alone: most operators answer in the dtype of
-/// their first input.
+bool IsFloat(DType dtype) { return dtype == DType::kFloat32 || dtype == DType::kFloat64; }
+
+/// Whether a value is FLOAT32 or FLOAT64, going by the graph alone: most operators answer in the
+/// dtype of their first input.
 std::vector<bool> FindFloats(const Graph& graph) {
   std::vector<bool> is_float(graph.values().size(), false);
   for (size_t i = 0; i < is_float.size(); ++i) {
     const Value& value = graph.values()[i];
-    is_float[i] = value.constant != nullptr && value.constant->dtype() == DType::kFloat32;
+    is_float[i] = value.constant != nullptr && IsFloat(value.constant->dtype());
   }
   for (const GraphInput& input : graph.inputs()) {
-    is_float[static_cast<size_t>(input.value)] = input.type.dtype == DType::kFloat32;
+    is_float[static_cast<size_t>(input.value)] = IsFloat(input.type.dtype);
   }
   static constexpr absl::string_view kOthers[] = {"ArgMax", "ArgMin", "Shape",   "Size",
                                                   "Less",   "Equal",  "Greater", "LessOrEqual",
                                                   "Not",    "And",    "Or",      "GreaterOrEqual"};
   constexpr int64_t kOnnxFloat = 1;
+  constexpr int64_t kOnnxDouble = 11;
   for (const Node& node : graph.nodes()) {
     const std::string& type = node.spec.op_type;
     for (size_t i = 0; i < node.outputs.size(); ++i) {
@@ -38,7 +41,8 @@ std::vector<bool> FindFloats(const Graph& graph) {
       } else if (std::find(std::begin(kOthers), std::end(kOthers), type) != std::end(kOthers)) {
         result = false;
       } else if (type == "Cast") {
-        result = node.spec.attributes.Int("to", kOnnxFloat).value_or(kOnnxFloat) == kOnnxFloat;
+        const int64_t to = node.spec.attributes.Int("to", kOnnxFloat).value_or(kOnnxFloat);
+        result = to == kOnnxFloat || to == kOnnxDouble;
       } else if (!node.inputs.empty() && node.inputs[0] != kNoValue) {
         result = is_float[static_cast<size_t>(node.inputs[0])];
       }

@@ -1,5 +1,6 @@
 #include "model/graph/passes/apply_numerics.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -10,6 +11,23 @@
 namespace sigserve {
 namespace {
 
+// bfloat16's weights lie in tiles of 32 inputs by 16 outputs. Layers that would fill less than a
+// quarter of one gain nothing, and stay exact.
+constexpr int64_t kLeastInputs = 16;
+constexpr int64_t kLeastOutputs = 8;
+
+bool GainsFromTiles(const NodeSpec& spec, const Shape& weights) {
+  int64_t inputs = weights[0];
+  int64_t outputs = weights[1];
+  if (spec.op_type == "Conv") {
+    outputs = weights[0] / std::max<int64_t>(1, spec.attributes.Int("group", 1).value_or(1));
+    inputs = weights.elements() / std::max<int64_t>(1, weights[0]);
+  } else if (spec.op_type == "Gemm" && spec.attributes.Int("transB", 0).value_or(0) != 0) {
+    std::swap(inputs, outputs);
+  }
+  return inputs >= kLeastInputs && outputs >= kLeastOutputs;
+}
+
 bool CanUseBf16(const Graph& graph, const Node& node) {
   const NodeSpec& spec = node.spec;
   if (!spec.domain.empty() && spec.domain != kFusedDomain) return false;
@@ -17,8 +35,10 @@ bool CanUseBf16(const Graph& graph, const Node& node) {
   const Tensor* weights = FloatConstant(graph, node.inputs[1]);
   if (weights == nullptr) return false;
   const int rank = weights->shape().rank();
-  if (spec.op_type == "Conv") return rank == 3 || rank == 4;
-  return (spec.op_type == "Gemm" || spec.op_type == "MatMul") && rank == 2;
+  const bool fits = spec.op_type == "Conv"
+                        ? rank == 3 || rank == 4
+                        : (spec.op_type == "Gemm" || spec.op_type == "MatMul") && rank == 2;
+  return fits && GainsFromTiles(spec, weights->shape());
 }
 
 }  // namespace

@@ -33,8 +33,8 @@ std::vector<std::string> Text(const Graph& graph) {
 /// Gemm and MatMul by constants, MatMul by an input, Sigmoid.
 Graph Example() {
   GraphBuilder builder;
-  const ValueId x = builder.AddInput("x", Rows(2));
-  const ValueId w = builder.AddConstant("w", Tensor::Of<float>(Shape{2, 2}, {1, 2, 3, 4}));
+  const ValueId x = builder.AddInput("x", Rows(16));
+  const ValueId w = builder.AddConstant("w", Tensor(DType::kFloat32, Shape{16, 16}));
   ValueId y = builder.AddNode("Gemm", {x, w}, "a");
   y = builder.AddNode("MatMul", {y, w}, "b");
   y = builder.AddNode("MatMul", {y, builder.AddInput("m", Rows(2))}, "c");
@@ -67,14 +67,32 @@ TEST(ApplyNumerics, BothAtOnce) {
 TEST(ApplyNumerics, Bf16IsForConvolutionsToo) {
   GraphBuilder builder;
   DeclaredType images;
-  images.shape = Shape{-1, 2, 5, 5};
-  const ValueId w = builder.AddConstant("w", Tensor(DType::kFloat32, Shape{3, 2, 2, 2}));
+  images.shape = Shape{-1, 4, 5, 5};
+  const ValueId w = builder.AddConstant("w", Tensor(DType::kFloat32, Shape{8, 4, 2, 2}));
   const ValueId y = builder.AddNode("Conv", {builder.AddInput("x", images), w}, "y");
-  const ValueId v = builder.AddConstant("v", Tensor(DType::kFloat32, Shape{3, 2, 2, 2}));
+  const ValueId v = builder.AddConstant("v", Tensor(DType::kFloat32, Shape{8, 2, 2, 2}));
   builder.AddOutput(builder.AddNode("ConvTranspose", {y, v}, "z"));
   ASSERT_OK_AND_ASSIGN(const Graph example, std::move(builder).Build());
   ASSERT_OK_AND_ASSIGN(const Graph graph, ApplyNumerics(example, {Precision::kBf16, false}));
   EXPECT_THAT(Text(graph), ElementsAre("sigserve.Conv bf16", "ConvTranspose"));
+}
+
+TEST(ApplyNumerics, NarrowLayersStayExact) {
+  GraphBuilder builder;
+  const auto weights = [&](const char* name, Shape shape) {
+    return builder.AddConstant(name, Tensor(DType::kFloat32, std::move(shape)));
+  };
+  ValueId y = builder.AddInput("x", Rows(15));
+  y = builder.AddNode("MatMul", {y, weights("few_inputs", Shape{15, 16})}, "a");
+  y = builder.AddNode("MatMul", {y, weights("enough", Shape{16, 8})}, "b");
+  Attributes transposed;
+  ASSERT_OK(transposed.Add("transB", int64_t{1}));
+  y = builder.AddNode("Gemm", {y, weights("enough_transposed", Shape{16, 8})}, "c", transposed);
+  y = builder.AddNode("MatMul", {y, weights("few_outputs", Shape{16, 7})}, "d");
+  builder.AddOutput(y);
+  ASSERT_OK_AND_ASSIGN(const Graph example, std::move(builder).Build());
+  ASSERT_OK_AND_ASSIGN(const Graph graph, ApplyNumerics(example, {Precision::kBf16, false}));
+  EXPECT_THAT(Text(graph), ElementsAre("MatMul", "sigserve.MatMul bf16", "Gemm", "MatMul"));
 }
 
 TEST(ReadPrecision, KnowsOneName) {

@@ -81,15 +81,55 @@ TEST(CompileChecked, RefusesASampleThatDoesNotFit) {
 
 TEST(CompileChecked, ANewInfinityIsTooMuch) {
   GraphBuilder b;
-  const ValueId x = b.AddInput("x", {.shape = Shape{-1, 1}});
-  const float largest = std::numeric_limits<float>::max();  // rounds to infinity
-  const ValueId w = b.AddConstant("w", Tensor::Of<float>(Shape{1, 1}, {largest}));
+  const ValueId x = b.AddInput("x", {.shape = Shape{-1, 16}});
+  Tensor weights(DType::kFloat32, Shape{16, 8});
+  weights.mutable_values<float>()[0] = std::numeric_limits<float>::max();  // rounds to infinity
+  const ValueId w = b.AddConstant("w", std::move(weights));
   b.AddOutput(b.AddNode("MatMul", {x, w}, "y"));
   const Graph graph = *std::move(b).Build();
   std::vector<Tensor> sample;
-  sample.push_back(Tensor::Of<float>(Shape{1, 1}, {1}));
+  sample.push_back(Tensor::Of<float>(Shape{1, 16}, std::vector<float>(16, 1)));
   EXPECT_THAT(CompileChecked(graph, kBf16, sample, 1),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("by up to inf")));
+}
+
+// Whatever the outputs turn out to be, they are compared as that.
+TEST(CompileChecked, OutputsThatAreNoFloatsAreNotReadAsSuch) {
+  GraphBuilder b;  // sizes other than 40 do not run, so that nothing is known of the output
+  const ValueId x = b.AddInput("x", {.shape = Shape{-1, -1}});
+  const ValueId w = b.AddConstant("w", Random(Shape{40, 16}, 1));
+  const ValueId zero = b.AddConstant("zero", Tensor::Of<float>(Shape{}, {0}));
+  const ValueId z = b.AddNode("MatMul", {x, w}, "z");
+  b.AddOutput(b.AddNode("Greater", {z, zero}, "y"));
+  ASSERT_OK_AND_ASSIGN(const Graph graph, std::move(b).Build());
+  std::vector<Tensor> sample;
+  sample.push_back(Random(Shape{1000, 40}, 9));
+  EXPECT_THAT(CompileChecked(graph, kBf16, sample, 1),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("nothing to compare")));
+}
+
+TEST(CompileChecked, HasSomethingToCompare) {
+  std::vector<Tensor> sample;
+  sample.push_back(Tensor(DType::kFloat32, Shape{0, 40}));
+  EXPECT_FALSE(CompileChecked(Mlp(), kBf16, sample, 1).ok()) << "no rows";
+  Tensor nan(DType::kFloat32, Shape{3, 40});
+  for (float& value : nan.mutable_values<float>()) value = std::nanf("");
+  sample[0] = std::move(nan);
+  EXPECT_THAT(CompileChecked(Mlp(), kBf16, sample, 1),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("nothing to compare")));
+}
+
+TEST(CompileChecked, ComparesDoublesToo) {
+  GraphBuilder b;
+  const ValueId x = b.AddInput("x", {.shape = Shape{-1, 40}});
+  const ValueId w = b.AddConstant("w", Random(Shape{40, 16}, 1));
+  Attributes to_double;
+  ASSERT_OK(to_double.Add("to", int64_t{11}));
+  const ValueId y = b.AddNode("Sigmoid", {b.AddNode("MatMul", {x, w}, "z")}, "s");
+  b.AddOutput(b.AddNode("Cast", {y}, "y", to_double));
+  ASSERT_OK_AND_ASSIGN(const Graph graph, std::move(b).Build());
+  ASSERT_OK_AND_ASSIGN(const CheckedExecutable checked, CompileChecked(graph, kBf16, {}, 1));
+  EXPECT_GT(checked.change, 1e-6);
 }
 
 TEST(Numerics, ARowAloneHasTheSameBitsInBf16) {
@@ -109,9 +149,9 @@ TEST(Numerics, ARowAloneHasTheSameBitsInBf16) {
 
 TEST(Numerics, ConvolvesInBf16WithAllThatIsFused) {
   GraphBuilder b;
-  const ValueId x = b.AddInput("x", {.shape = Shape{-1, 2, 5, 18}});
-  const ValueId w = b.AddConstant("w", Random(Shape{6, 1, 2, 3}, 1));
-  const ValueId bias = b.AddConstant("b", Random(Shape{6}, 2));
+  const ValueId x = b.AddInput("x", {.shape = Shape{-1, 16, 5, 18}});
+  const ValueId w = b.AddConstant("w", Random(Shape{16, 8, 2, 3}, 1));
+  const ValueId bias = b.AddConstant("b", Random(Shape{16}, 2));
   Attributes groups;
   ASSERT_OK(groups.Add("group", int64_t{2}));
   ValueId y = b.AddNode("Conv", {x, w, bias}, "c", groups);

@@ -156,6 +156,58 @@ TEST_F(SchedulerTest, OfAHigherPriorityOnlyItsOwnIsAhead) {
   EXPECT_OK(high.status);
 }
 
+TEST_F(SchedulerTest, AFullQueueMakesRoomForAHigherPriority) {
+  Start({.workers = 1});
+  ms_.queue.max_requests = 3;
+  Offer(ms_);
+  EXPECT_EQ(Next(), "ms 1 worker_free");
+  std::vector<TaskProbe*> low;
+  for (int i = 0; i < 3; ++i) low.push_back(&Offer(ms_, {.priority = 2}));
+  const TaskProbe& same = Offer(ms_, {.priority = 2});
+  EXPECT_EQ(same.ends, 1);
+  EXPECT_EQ(dropped_, std::vector<std::string>{"queue_full"});
+  const TaskProbe& high = Offer(ms_, {.priority = 1});
+  EXPECT_EQ(high.ends, 0);
+  EXPECT_THAT(dropped_, testing::ElementsAre("queue_full", "pushed_out"));
+  EXPECT_EQ(low[2]->ends, 1) << "the last one";
+  EXPECT_THAT(low[2]->status, StatusIs(absl::StatusCode::kResourceExhausted,
+                                       HasSubstr("a request of a higher priority came")));
+  EXPECT_EQ(low[0]->ends + low[1]->ends, 0);
+}
+
+TEST_F(SchedulerTest, TheDeadBehindHigherPrioritiesAreEnded) {
+  Start({.workers = 1});
+  Offer(ms_, {.priority = 1});
+  EXPECT_NE(Next(), "-");
+  const TaskProbe& late = Offer(ms_, {.time_left = 30 * kMs, .priority = 2});
+  for (int i = 0; i < 40; ++i) {
+    Offer(ms_, {.priority = 1});
+    Offer(ms_, {.priority = 1});
+    End();
+    EXPECT_NE(Next(), "-");
+  }
+  EXPECT_EQ(late.ends, 1);
+  EXPECT_THAT(late.status, StatusIs(absl::StatusCode::kDeadlineExceeded, testing::_));
+}
+
+TEST_F(SchedulerTest, ASmallRequestDoesNotPassALargeOneOfAHigherPriority) {
+  Start({.workers = 1});
+  Offer(fixed_);
+  EXPECT_NE(Next(), "-");
+  const TaskProbe& small = Offer(fixed_, {.rows = 1, .priority = 2});
+  const TaskProbe& large = Offer(fixed_, {.rows = 40'000, .priority = 1});
+  End();
+  for (int i = 0; i < 1000 && large.ends == 0; ++i) {
+    EXPECT_NE(Next(), "-");
+    End();
+    EXPECT_EQ(small.ends, 0);
+  }
+  EXPECT_EQ(large.ends, 1);
+  EXPECT_NE(Next(), "-");
+  End();
+  EXPECT_EQ(small.ends, 1);
+}
+
 TEST_F(SchedulerTest, ALargeRequestIsSharedByTheWorkers) {
   Start({.workers = 4});
   TaskProbe& probe = Offer(ms_, {.rows = 6});

@@ -138,9 +138,6 @@ TEST(ParseModelConfig, NamesValuesOfTheQueueThatCannotBe) {
            {"dynamic_batching { priority_levels: 2 }", "default_priority_level is 0"},
            {"dynamic_batching { priority_levels: 2 default_priority_level: 3 }",
             "default_priority_level is 3; expected 1 to 2"},
-           {"dynamic_batching { default_priority_level: 1 }", "default_priority_level is 1"},
-           {"dynamic_batching { priority_levels: 1000001 default_priority_level: 1 }",
-            "priority_levels is 1000001"},
            {"dynamic_batching { default_queue_policy { default_timeout_microseconds: "
             "18446744073709551615 } }",
             "default_timeout_microseconds"}}) {

@@ -153,8 +153,9 @@ TEST(Bf16GemmTest, VectorsGiveTheReferencesBits) {
 }
 
 TEST(Bf16GemmTest, TilesGiveTheReferencesBits) {
-  if (!HasBf16Tiles()) GTEST_SKIP() << "this CPU has no AMX tiles";
-  EXPECT_EQ(BestBf16Unit(), Bf16Unit::kTiles);
+  if (BestBf16Unit() != Bf16Unit::kTiles) {
+    GTEST_SKIP() << "no AMX tiles here, or none that are trusted (then the log says so)";
+  }
   for (const Problem& problem : Problems()) {
     SCOPED_TRACE(::testing::Message() << problem.m << "x" << problem.k << "x" << problem.n);
     const Product product(problem);

@@ -1,8 +1,10 @@
 #include "model/kernels/bf16_gemm.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <vector>
 
@@ -335,7 +337,8 @@ bool TilesAgree(float size) {
   MultiplyByTiles(Bf16Unit::kTiles, view, packed.data(), kN, y.data());
   MultiplyByTiles(Bf16Unit::kReference, view, packed.data(), kN, expected.data());
   return std::equal(y.begin(), y.end(), expected.begin(), [](float a, float b) {
-    return std::memcmp(&a, &b, sizeof(a)) == 0 || (std::isnan(a) && std::isnan(b));
+    return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b) ||
+           (std::isnan(a) && std::isnan(b));
   });
 }
 

@@ -309,6 +309,9 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
       [&](const BatchTarget& target, DropReason reason) {
         if (IsRefusal(reason)) statistics.RecordRefusal(target.model, Name(reason));
       });
+  // Half of the processors is for heavy batches if they need it.
+  transport_options.loop.share_when_wanted =
+      cpus.threads() / (2.0 * static_cast<double>(transport_options.io_threads));
   transport_options.loop.processor_is_wanted = [&heavy, processors = cpus.threads()] {
     return heavy.running() >= processors;
   };

@@ -29,8 +29,10 @@ std::string ErrorsText(const BenchPoint& point) {
     if (count > 0) absl::StrAppend(&text, text.empty() ? "" : ", ", what, " ", count);
   };
   for (size_t code = 1; code < point.codes.size(); ++code) add(CodeName(code), point.codes[code]);
+  if (!text.empty()) absl::StrAppendFormat(&text, " (p99 %.0f us)", point.figures.failure_p99);
   add("unanswered", point.unanswered);
   add("unsent", point.unsent);
+  add("expired", point.expired);
   add("reconnects", point.reconnects);
   return text.empty() ? "none" : text;
 }
@@ -65,6 +67,7 @@ ordered_json PointJson(const BenchPoint& point) {
   root["ok_per_second"] = f.ok_per_second;
   root["latency_us"] = {{"mean", f.mean}, {"p50", f.p50},    {"p90", f.p90},
                         {"p99", f.p99},   {"p99.9", f.p999}, {"max", f.max}};
+  root["failure_latency_us"] = {{"p50", f.failure_p50}, {"p99", f.failure_p99}};
   if (f.server_cpu_per_call) root["server_cpu_us_per_call"] = *f.server_cpu_per_call;
   root["client_busy"] = f.client_busy;
   ordered_json& codes = root["codes"] = ordered_json::object();
@@ -73,6 +76,7 @@ ordered_json PointJson(const BenchPoint& point) {
   }
   root["unanswered"] = point.unanswered;
   root["unsent"] = point.unsent;
+  root["expired"] = point.expired;
   root["reconnects"] = point.reconnects;
   return root;
 }
@@ -96,9 +100,10 @@ std::string Escape(const std::string& text) {
 }  // namespace
 
 BenchFigures FiguresOf(const load::LoadResult& result, std::optional<double> server_cpu_seconds) {
-  const auto quantile = [&result](double q) {
-    return static_cast<double>(result.latency.Quantile(q)) / 1e3;
+  const auto micros = [](const load::LatencyHistogram& histogram, double q) {
+    return static_cast<double>(histogram.Quantile(q)) / 1e3;
   };
+  const auto quantile = [&](double q) { return micros(result.latency, q); };
   BenchFigures figures{.ok_per_second = result.ok_per_second,
                        .mean = result.latency.mean() / 1e3,
                        .p50 = quantile(0.5),
@@ -106,6 +111,8 @@ BenchFigures FiguresOf(const load::LoadResult& result, std::optional<double> ser
                        .p99 = quantile(0.99),
                        .p999 = quantile(0.999),
                        .max = static_cast<double>(result.latency.max()) / 1e3,
+                       .failure_p50 = micros(result.failure_latency, 0.5),
+                       .failure_p99 = micros(result.failure_latency, 0.99),
                        .client_busy = result.client_busy};
   if (server_cpu_seconds && result.answers_in_all > 0) {
     figures.server_cpu_per_call =
@@ -118,7 +125,8 @@ BenchFigures MedianOf(const std::vector<BenchFigures>& all) {
   BenchFigures median;
   for (double BenchFigures::*figure :
        {&BenchFigures::ok_per_second, &BenchFigures::mean, &BenchFigures::p50, &BenchFigures::p90,
-        &BenchFigures::p99, &BenchFigures::p999, &BenchFigures::max, &BenchFigures::client_busy}) {
+        &BenchFigures::p99, &BenchFigures::p999, &BenchFigures::max, &BenchFigures::failure_p50,
+        &BenchFigures::failure_p99, &BenchFigures::client_busy}) {
     std::vector<double> values;
     values.reserve(all.size());
     for (const BenchFigures& one : all) values.push_back(one.*figure);
@@ -137,6 +145,7 @@ void AddCounts(const load::LoadResult& result, BenchPoint* point) {
   for (size_t i = 0; i < point->codes.size(); ++i) point->codes[i] += result.codes[i];
   point->unanswered += result.unanswered;
   point->unsent += result.unsent;
+  point->expired += result.expired;
   point->reconnects += result.reconnects;
 }
 

@@ -23,6 +23,8 @@ struct BenchFigures {
   double p99 = 0;
   double p999 = 0;
   double max = 0;
+  double failure_p50 = 0;  // of calls answered with an error, which the above leave out
+  double failure_p99 = 0;
   std::optional<double> server_cpu_per_call = {};
   double client_busy = 0;  // a share
 };
@@ -38,6 +40,7 @@ struct BenchPoint {
   std::array<int64_t, load::kCodes> codes = {};  // sums, as all that follows
   int64_t unanswered = 0;
   int64_t unsent = 0;
+  int64_t expired = 0;
   int64_t reconnects = 0;
 };
 

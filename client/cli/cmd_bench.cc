@@ -375,7 +375,8 @@ void AddBenchCommand(CLI::App* app, Context* context) {
       "  sigctl bench breast_cancer --find-saturation --metrics-address 127.0.0.1:8002\n"
       "\n"
       "It polls on one core: do not let the server share it. client busy near 1 means that the\n"
-      "client was the limit. Latency counts from when a call was due.");
+      "client was the limit. Latency counts from when a call was due, and leaves out calls that\n"
+      "failed; expired: the deadline was over before the call could be sent.");
   const auto flags = std::make_shared<Flags>();
   flags->load.options.connections = 8;
   AddWorkloadOptions(verb, flags.get());

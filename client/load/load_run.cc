@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <ctime>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@ namespace sigserve::load {
 namespace {
 
 constexpr int64_t kSecond = 1'000'000'000;
+constexpr int64_t kMillisecond = kSecond / 1000;
 constexpr int64_t kDrain = 2 * kSecond;
 constexpr int64_t kAnswersPerReconnect = 100;
 constexpr int kUnanswered = -1;
@@ -102,7 +104,7 @@ class Run {
     if (code == 0 && now >= begin_ && now < end_) ++source->ok_in_window;
     ++(code == kUnanswered ? result.unanswered : result.answers_in_all);
     if (due < begin_ || due >= end_) return;
-    result.latency.Record(now - due);
+    (code > 0 ? result.failure_latency : result.latency).Record(now - due);
     if (code != kUnanswered) ++result.codes[code];
   }
 
@@ -127,18 +129,27 @@ class Run {
     int64_t now = NowNs();
     Arrivals arrivals(options_.rate, now, options_.seed);
     Source& measured = sources_.front();
+    const int64_t patience = options_.deadline_ms > 0 ? options_.deadline_ms * kMillisecond
+                                                      : std::numeric_limits<int64_t>::max();
     while (now < end_) {
-      while (arrivals.due_ns() <= now) {
+      for (; arrivals.due_ns() <= now; arrivals.Advance()) {
+        if (now - arrivals.due_ns() >= patience) {
+          if (arrivals.due_ns() >= begin_) ++measured.result.expired;
+          continue;
+        }
         Lane* const lane = NextLane(&measured);
         if (lane == nullptr) break;
         Send(lane, arrivals.due_ns());
-        arrivals.Advance();
       }
       if (sources_.size() > 1) FillUp(&sources_.back());
       CLIENT_RETURN_IF_ERROR(Turn(&now));
     }
     for (; arrivals.due_ns() < end_; arrivals.Advance()) {
       if (arrivals.due_ns() < begin_) continue;
+      if (end_ - arrivals.due_ns() >= patience) {
+        ++measured.result.expired;
+        continue;
+      }
       ++measured.result.unsent;
       measured.result.latency.Record(end_ - arrivals.due_ns());
     }

@@ -3,7 +3,8 @@
 //
 // Closed loop: `concurrency` calls are kept in flight. Open loop: calls are due at `rate`, like
 // independent callers', and latency counts from when a call was due, however late it could be sent
-// (no coordinated omission). Calls that are never sent or answered count with their age at the end.
+// (no coordinated omission). Calls that are never sent or answered count with their age at the end;
+// but with a deadline, one that is over before the call could be sent ends it, as in any client.
 #pragma once
 
 #include <array>
@@ -31,12 +32,15 @@ struct LoadOptions {
 constexpr int kCodes = 17;  // of gRPC, OK to UNAUTHENTICATED
 
 struct LoadResult {
-  /// Of all calls due after the warm-up, whatever their code.
+  /// Of all calls due after the warm-up, but those in `failure_latency` and `expired`.
   LatencyHistogram latency;
-  /// Those calls by gRPC status code.
+  /// Of those that were answered with an error: a quick refusal makes no fast server.
+  LatencyHistogram failure_latency;
+  /// All answered calls due after the warm-up by gRPC status code.
   std::array<int64_t, kCodes> codes = {};
   int64_t unanswered = 0;         // sent, warm-up included, and no answer 2 s after the end
   int64_t unsent = 0;             // due, and never sent: the server took no more calls
+  int64_t expired = 0;            // due, and not sent before the deadline
   double offered_per_second = 0;  // 0 in a closed loop
   /// OK answers that arrived between warm-up and end.
   double ok_per_second = 0;

@@ -66,7 +66,8 @@ IoLoop::IoLoop(RawService* service, const Connections* connections,
       queue_(std::move(queue)),
       handler_(std::move(handler)),
       options_(std::move(options)),
-      spin_(options_.spin, options_.processor_is_wanted) {}
+      spin_(options_.spin, options_.processor_is_wanted),
+      share_(options_.share_when_wanted) {}
 
 IoLoop::~IoLoop() { Stop(); }
 
@@ -150,6 +151,8 @@ void IoLoop::Run() {
   void* tag = nullptr;
   bool ok = false;
   while (WaitForEvent(&tag, &ok)) {
+    const bool shares = share_.limits() && ProcessorIsWanted();
+    const absl::Duration used = shares ? ThreadProcessorTime() : absl::ZeroDuration();
     static_cast<CompletionTag*>(tag)->Complete(ok);
     for (int empty = 0, events = 1; empty < kEmptyPolls && events < kMaxEventsPerTurn;) {
       if (queue_->AsyncNext(&tag, &ok, Immediately()) == grpc::CompletionQueue::GOT_EVENT) {
@@ -161,6 +164,7 @@ void IoLoop::Run() {
     }
     handler_->OnDrained();
     FlushTurn();
+    if (shares) absl::SleepFor(share_.Used(ThreadProcessorTime() - used, clock_.Monotonic()));
   }
 }
 

@@ -17,6 +17,7 @@
 #include "absl/synchronization/mutex.h"
 #include "model/base/clock.h"
 #include "server/transport/connections.h"
+#include "server/transport/fair_share.h"
 #include "server/transport/message.h"
 #include "server/transport/raw_service.h"
 #include "server/transport/spin_policy.h"
@@ -71,8 +72,10 @@ struct IoLoopOptions {
   /// never.
   absl::Duration spin = absl::ZeroDuration();
   /// Says whether others can use the processor, so that polling would take it from them. Called
-  /// before each spin; empty = never.
+  /// before each turn and each spin; empty = never.
   std::function<bool()> processor_is_wanted = {};
+  /// Of its time, what the thread takes at most while they can.
+  double share_when_wanted = 1;
 };
 
 class IoLoop {
@@ -120,6 +123,9 @@ class IoLoop {
                       std::memory_order_relaxed);
   }
   void FlushTurn();
+  bool ProcessorIsWanted() const {
+    return options_.processor_is_wanted && options_.processor_is_wanted();
+  }
 
   RawService* const service_;
   const Connections* const connections_;
@@ -134,6 +140,7 @@ class IoLoop {
   StreamEnd stream_end_ ABSL_GUARDED_BY(streams_mutex_) = StreamEnd::kNone;
   const RealClock clock_;
   SpinPolicy spin_;
+  FairShare share_;
   std::thread thread_;
   std::thread::id thread_id_;
 };

@@ -49,8 +49,11 @@ class FakeSigserve {
   /// A watcher stays connected after its events until it hangs up.
   bool watch_forever = false;
 
-  FakeSigserve() : prediction_(this), model_(this), training_(this), health_(this) {
+  /// `max_calls`: at a time on a connection; 0 = as many as there are.
+  explicit FakeSigserve(int max_calls = 0)
+      : prediction_(this), model_(this), training_(this), health_(this) {
     grpc::ServerBuilder builder;
+    if (max_calls > 0) builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, max_calls);
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
     for (grpc::Service* service :
          std::initializer_list<grpc::Service*>{&prediction_, &model_, &training_, &health_}) {

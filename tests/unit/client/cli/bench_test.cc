@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "client/cli/bench_report.h"
 #include "client/cli/sigctl.h"
 #include "tests/support/fake_sigserve.h"
@@ -41,6 +42,8 @@ TEST(BenchReportTest, Table) {
   failed.rate = 8000;
   failed.codes[14] = 3;
   failed.unsent = 4;
+  failed.expired = 5;
+  failed.figures.failure_p99 = 700;
   failed.figures.server_cpu_per_call = 4.5;
   std::ostringstream out;
   WriteBench({Point("echo", 1), failed}, OutputFormat::kTable, out);
@@ -50,7 +53,7 @@ TEST(BenchReportTest, Table) {
             "echo    C=1        1000    2000    10.0    20.0       150    1234               -  "
             "       0.25  none\n"
             "server  8000/s     8000   16000    10.0    20.0       150    1234            4.50  "
-            "       0.25  UNAVAILABLE 3, unsent 4\n");
+            "       0.25  UNAVAILABLE 3 (p99 700 us), unsent 4, expired 5\n");
 }
 
 TEST(BenchReportTest, Json) {
@@ -137,6 +140,27 @@ TEST_F(BenchVerbTest, EveryAnswerIsTallied) {
   const auto& codes = points_[0]["codes"];
   EXPECT_EQ(codes["OK"].get<int>() + codes["RESOURCE_EXHAUSTED"].get<int>(), asked);
   EXPECT_EQ(points_[0]["unanswered"], 0);
+}
+
+/// One call at a time, which ends with its deadline: whatever is due meanwhile is overdue then.
+TEST(BenchTest, CallsWhoseDeadlineIsOverAreNotSent) {
+  testing_support::FakeSigserve server(/*max_calls=*/1);
+  absl::Notification over;
+  server.predict = [&over](const auto&, auto*) {
+    over.WaitForNotification();
+    return grpc::Status::OK;
+  };
+  std::istringstream in;
+  std::ostringstream out;
+  std::ostringstream err;
+  RunSigctl({"bench", "m", "--address", server.address(), "--features", "2", "--rate", "4000",
+             "--connections", "1", "--deadline", "5", "--warmup", "0", "--duration", "0.1",
+             "--output", "json"},
+            {.in = &in, .out = &out, .err = &err});
+  over.Notify();
+  const auto point = nlohmann::json::parse(out.str())["points"][0];
+  EXPECT_GT(point["expired"].get<int>(), 0);
+  EXPECT_FALSE(point["codes"].contains("OK"));
 }
 
 TEST_F(BenchVerbTest, OpenLoopEchoAndPlot) {

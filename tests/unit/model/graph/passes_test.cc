@@ -65,6 +65,36 @@ TEST(AppendSigmoid, LeavesIntegersAlone) {
   EXPECT_THAT(Text(same), ElementsAre("Identity(x) y"));
 }
 
+// Whether a double is an input, a constant or what a Cast makes.
+TEST(AppendSigmoid, DoublesAreLogitsToo) {
+  GraphBuilder builder;
+  DeclaredType doubles = Rows(2);
+  doubles.dtype = DType::kFloat64;
+  DeclaredType integers = Rows(2);
+  integers.dtype = DType::kInt64;
+  const ValueId x = builder.AddInput("x", doubles);
+  const ValueId i = builder.AddInput("i", integers);
+  const ValueId w = builder.AddConstant("w", Tensor::Of<double>(Shape{2}, {1, 2}));
+  builder.AddOutput(builder.AddNode("Relu", {x}, "a"));
+  builder.AddOutput(builder.AddNode("Mul", {w, x}, "b"));
+  constexpr int64_t kOnnxDouble = 11;
+  constexpr int64_t kOnnxInt64 = 7;
+  for (const auto& [name, to] : {std::pair("c", kOnnxDouble), std::pair("d", kOnnxInt64)}) {
+    NodeSpec cast;
+    cast.name = name;
+    cast.op_type = "Cast";
+    cast.opset = 13;
+    ASSERT_OK(cast.attributes.Add("to", to));
+    builder.AddNode(cast, {i}, {builder.ValueNamed(name)});
+    builder.AddOutput(builder.ValueNamed(name));
+  }
+  ASSERT_OK_AND_ASSIGN(const Graph graph, std::move(builder).Build());
+  ASSERT_OK_AND_ASSIGN(const Graph longer, AppendSigmoid(graph));
+  EXPECT_THAT(Text(longer),
+              ElementsAre("Relu(x) a_logits", "Mul(w x) b_logits", "Cast(i) c_logits", "Cast(i) d",
+                          "Sigmoid(a_logits) a", "Sigmoid(b_logits) b", "Sigmoid(c_logits) c"));
+}
+
 TEST(AppendSigmoid, AnOutputThatIsAnInputGetsANewName) {
   GraphBuilder builder;
   builder.AddOutput(builder.AddInput("x", Rows(2)));

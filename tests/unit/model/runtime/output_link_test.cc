@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/declared_types.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
@@ -39,7 +40,7 @@ class Svm {
     GraphBuilder builder;
     const ValueId label = builder.ValueNamed("label");
     const ValueId scores = builder.ValueNamed("scores");
-    builder.AddNode(spec_, {builder.AddInput("x", {.shape = Shape{-1, 2}})}, {label, scores});
+    builder.AddNode(spec_, {builder.AddInput("x", testing_support::Rows(2))}, {label, scores});
     builder.AddOutput(label);
     builder.AddOutput(scores);
     const absl::StatusOr<Graph> graph = std::move(builder).Build();

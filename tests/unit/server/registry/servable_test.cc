@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/graph/graph.h"
+#include "tests/support/declared_types.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
@@ -22,7 +23,7 @@ class PrioritySink final : public TaskSink {
 /// The priorities that 0, 1, ... 4 become.
 std::vector<int> Priorities(const QueueOptions& queue) {
   GraphBuilder builder;
-  const ValueId x = builder.AddInput("x", {.shape = Shape{-1, 1}});
+  const ValueId x = builder.AddInput("x", testing_support::Rows(1));
   builder.AddOutput(builder.AddNode("Sigmoid", {x}, "y"));
   const absl::StatusOr<Graph> graph = std::move(builder).Build();
   EXPECT_OK(graph);

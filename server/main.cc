@@ -309,6 +309,9 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
       [&](const BatchTarget& target, DropReason reason) {
         if (IsRefusal(reason)) statistics.RecordRefusal(target.model, Name(reason));
       });
+  transport_options.loop.processor_is_wanted = [&heavy, processors = cpus.threads()] {
+    return heavy.running() >= processors;
+  };
   std::vector<const PredictionFrontend*> frontends;
   absl::StatusOr<std::unique_ptr<GrpcTransport>> created =
       GrpcTransport::Create(transport_options, Router::Methods(methods), [&](int) {

@@ -51,8 +51,15 @@ struct TargetFlags {
   int echo_pid = 0;
 };
 
+struct BesideFlags {
+  std::string model;
+  int64_t concurrency = 4;
+  int64_t rows = 1;
+};
+
 struct Flags {
   ModelFlags model;
+  BesideFlags beside;
   load::WorkloadOptions workload;
   LoadFlags load;
   SaturationFlags saturation;
@@ -64,49 +71,76 @@ struct Target {
   std::string name;
   std::string address;
   load::Workload workload;
+  std::optional<load::Workload> beside;
+  int64_t beside_concurrency = 0;
   std::string metrics_address;
   int pid = 0;
 };
 
 absl::StatusOr<std::optional<double>> ReadCpu(const Target& target) {
-  if (target.pid == 0 && target.metrics_address.empty()) return std::optional<double>();
+  // Nobody can say which call took how much of a time that two kinds share.
+  if (target.beside || (target.pid == 0 && target.metrics_address.empty())) {
+    return std::optional<double>();
+  }
   CLIENT_ASSIGN_OR_RETURN(const double seconds,
                           target.pid != 0 ? load::CpuSecondsOfProcess(target.pid)
                                           : load::CpuSecondsFromMetrics(target.metrics_address));
   return std::optional<double>(seconds);
 }
 
-/// One run; its counts go to `point`, its figures to `figures`.
-absl::Status Measure(const Target& target, load::LoadOptions options, BenchPoint* point,
-                     std::vector<BenchFigures>* figures) {
+/// What the runs of one load on one target gave.
+struct Measured {
+  BenchPoint point = {};
+  std::vector<BenchFigures> figures = {};
+
+  void Add(const load::LoadResult& result, std::optional<double> server_cpu_seconds) {
+    AddCounts(result, &point);
+    figures.push_back(FiguresOf(result, server_cpu_seconds));
+  }
+};
+
+/// One run.
+absl::Status Measure(const Target& target, load::LoadOptions options, Measured* measured,
+                     Measured* beside) {
   options.address = target.address;
   CLIENT_ASSIGN_OR_RETURN(const auto before, ReadCpu(target));
-  CLIENT_ASSIGN_OR_RETURN(const load::LoadResult result, load::RunLoad(options, target.workload));
+  CLIENT_ASSIGN_OR_RETURN(const load::LoadResult result,
+                          load::RunLoad(options, target.workload,
+                                        {.workload = target.beside ? &*target.beside : nullptr,
+                                         .concurrency = target.beside_concurrency}));
   CLIENT_ASSIGN_OR_RETURN(const auto after, ReadCpu(target));
-  AddCounts(result, point);
-  figures->push_back(
-      FiguresOf(result, before && after ? std::optional<double>(*after - *before) : std::nullopt));
+  measured->Add(result, before && after ? std::optional<double>(*after - *before) : std::nullopt);
+  for (const load::LoadResult& other : result.beside) beside->Add(other, std::nullopt);
   return absl::OkStatus();
 }
 
-/// One load on all targets by turns, so that what disturbs the machine disturbs all alike.
+/// One load on all targets by turns, so that what disturbs the machine disturbs all alike; then
+/// what was beside it.
 absl::StatusOr<std::vector<BenchPoint>> MeasurePoint(const std::vector<Target>& targets,
                                                      const load::LoadOptions& options, int repeat) {
-  std::vector<BenchPoint> points;
-  points.reserve(targets.size());
+  std::vector<Measured> all;
   for (const Target& target : targets) {
-    points.push_back({.target = target.name,
-                      .concurrency = options.concurrency,
-                      .rate = options.rate,
-                      .rows_per_call = target.workload.rows});
+    all.push_back({.point = {.target = target.name,
+                             .concurrency = options.concurrency,
+                             .rate = options.rate,
+                             .rows_per_call = target.workload.rows}});
   }
-  std::vector<std::vector<BenchFigures>> figures(targets.size());
+  for (const Target& target : targets) {
+    all.push_back({.point = {.target = "beside",
+                             .concurrency = target.beside_concurrency,
+                             .rows_per_call = target.beside ? target.beside->rows : 0}});
+  }
   for (int run = 0; run < repeat; ++run) {
     for (size_t t = 0; t < targets.size(); ++t) {
-      CLIENT_RETURN_IF_ERROR(Measure(targets[t], options, &points[t], &figures[t]));
+      CLIENT_RETURN_IF_ERROR(Measure(targets[t], options, &all[t], &all[targets.size() + t]));
     }
   }
-  for (size_t t = 0; t < targets.size(); ++t) points[t].figures = MedianOf(figures[t]);
+  std::vector<BenchPoint> points;
+  for (Measured& measured : all) {
+    if (measured.figures.empty()) continue;
+    measured.point.figures = MedianOf(measured.figures);
+    points.push_back(std::move(measured.point));
+  }
   return points;
 }
 
@@ -172,15 +206,16 @@ absl::StatusOr<std::vector<BenchPoint>> MeasureAll(Context& context, const Flags
     }
     return points;
   }
-  CLIENT_ASSIGN_OR_RETURN(
-      const double rate, load::FindSaturation({}, [&](double offered) -> absl::StatusOr<bool> {
-        load::LoadOptions options = flags.load.options;
-        options.rate = offered;
-        CLIENT_RETURN_IF_ERROR(measure(options));
-        const BenchFigures& server = points[points.size() - targets.size()].figures;
-        return server.ok_per_second >= kKeepsUp * offered &&
-               server.p99 <= flags.saturation.max_p99_ms * 1e3;
-      }));
+  CLIENT_ASSIGN_OR_RETURN(const double rate,
+                          load::FindSaturation({}, [&](double offered) -> absl::StatusOr<bool> {
+                            load::LoadOptions options = flags.load.options;
+                            options.rate = offered;
+                            const size_t before = points.size();
+                            CLIENT_RETURN_IF_ERROR(measure(options));
+                            const BenchFigures& server = points[before].figures;
+                            return server.ok_per_second >= kKeepsUp * offered &&
+                                   server.p99 <= flags.saturation.max_p99_ms * 1e3;
+                          }));
   context.err() << absl::StrFormat("saturation: %.0f calls/s with a p99 of at most %g ms\n", rate,
                                    flags.saturation.max_p99_ms);
   return points;
@@ -197,13 +232,22 @@ absl::StatusOr<std::vector<Target>> MakeTargets(Context& context, client::Client
   std::vector<Target> targets = {{.name = "server",
                                   .address = context.options.address,
                                   .workload = workload,
+                                  .beside = {},
+                                  .beside_concurrency = flags.beside.concurrency,
                                   .metrics_address = flags.target.metrics_address,
                                   .pid = flags.target.server_pid}};
+  if (!flags.beside.model.empty()) {
+    CLIENT_ASSIGN_OR_RETURN(auto model, GetModel(client, flags.model, flags.beside.model));
+    load::WorkloadOptions options = flags.workload;
+    options.rows = flags.beside.rows;
+    CLIENT_ASSIGN_OR_RETURN(targets[0].beside, load::MakeWorkload({std::move(model)}, options));
+  }
   if (!flags.target.echo_address.empty()) {
     if (flags.workload.stream) workload.matching = load::Matching::kInOrder;
     targets.push_back({.name = "echo",
                        .address = flags.target.echo_address,
                        .workload = std::move(workload),
+                       .beside = {},
                        .metrics_address = {},
                        .pid = flags.target.echo_pid});
   }
@@ -291,6 +335,18 @@ void AddLoadOptions(CLI::App* verb, LoadFlags* flags) {
       ->type_name("N");
 }
 
+void AddBesideOptions(CLI::App* verb, BesideFlags* flags) {
+  verb->add_option("--beside", flags->model,
+                   "Keep calls of this model in flight all the while, shown in a line of their own")
+      ->type_name("MODEL");
+  verb->add_option("--beside-concurrency", flags->concurrency, "How many; by default 4")
+      ->check(CLI::Range(1, 1000000).description(""))
+      ->type_name("N");
+  verb->add_option("--beside-rows", flags->rows, "Rows in each of them; by default 1")
+      ->check(CLI::Range(1, 1 << 20).description(""))
+      ->type_name("N");
+}
+
 void AddTargetOptions(CLI::App* verb, TargetFlags* flags) {
   verb->add_option("--metrics-address,--metrics_address", flags->metrics_address,
                    "The server's /metrics (HOST:PORT), for its CPU time per call")
@@ -301,6 +357,7 @@ void AddTargetOptions(CLI::App* verb, TargetFlags* flags) {
       ->type_name("PID");
   verb->add_option("--echo", flags->echo_address,
                    "Measure this bare transport by turns with the server")
+      ->excludes("--beside")
       ->type_name("HOST:PORT");
   verb->add_option("--echo-pid", flags->echo_pid, "Its process, for its CPU time per call")
       ->check(CLI::PositiveNumber.description(""))
@@ -314,6 +371,7 @@ void AddBenchCommand(CLI::App* app, Context* context) {
       app, "bench", "Load a server and measure calls per second, latency and cost",
       "  taskset -c 1 sigctl bench breast_cancer --concurrency 1,8,64,256 --repeat 3\n"
       "  sigctl bench breast_cancer --rate 20000,40000 --svg latency.svg\n"
+      "  sigctl bench small --rate 2000 --beside heavy --beside-rows 32\n"
       "  sigctl bench breast_cancer --find-saturation --metrics-address 127.0.0.1:8002\n"
       "\n"
       "It polls on one core: do not let the server share it. client busy near 1 means that the\n"
@@ -322,6 +380,7 @@ void AddBenchCommand(CLI::App* app, Context* context) {
   flags->load.options.connections = 8;
   AddWorkloadOptions(verb, flags.get());
   AddLoadOptions(verb, &flags->load);
+  AddBesideOptions(verb, &flags->beside);
   AddTargetOptions(verb, &flags->target);
   verb->add_flag("--find-saturation", flags->saturation.find,
                  "Search the highest rate that is answered at 98 % within --max-p99");

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "client/load/latency_histogram.h"
@@ -45,9 +46,19 @@ struct LoadResult {
   int64_t reconnects = 0;
   /// Answers of the whole run, warm-up included: what a server's CPU time is to be divided by.
   int64_t answers_in_all = 0;
+  /// Of the load beside it, if there was one.
+  std::vector<LoadResult> beside = {};
+};
+
+/// Calls of another workload that are kept in flight all the while, on as many connections of their
+/// own. In the same thread, for two that poll would take the core from each other.
+struct Beside {
+  const Workload* workload = nullptr;  // null = none
+  int64_t concurrency = 1;
 };
 
 /// UNAVAILABLE if the server cannot be reached, or is lost more often than once in 100 answers.
-absl::StatusOr<LoadResult> RunLoad(const LoadOptions& options, const Workload& workload);
+absl::StatusOr<LoadResult> RunLoad(const LoadOptions& options, const Workload& workload,
+                                   const Beside& beside = {});
 
 }  // namespace sigserve::load

@@ -11,8 +11,9 @@
 namespace sigserve {
 namespace {
 
-// Added to the process's own nice value: below the I/O threads, above training.
-constexpr int kNice = 2;
+// Added to the process's own nice value: below the I/O threads, above training. Enough for an I/O
+// thread never to have used up its share, little enough to get on beside others' work.
+constexpr int kNice = 10;
 
 /// Stands still while its thread waits for a processor.
 class ThreadCpuClock final : public Clock {
@@ -106,7 +107,9 @@ void ComputePool::Work() {
       absl::MutexLock lock(&mutex_);
       scheduler_.Ended(clock_->Monotonic(), batch->id);
     };
+    running_.fetch_add(1, std::memory_order_relaxed);
     runner.Run(*batch->target, absl::MakeSpan(batch->tasks), batch->reason, ended);
+    running_.fetch_sub(1, std::memory_order_relaxed);
   }
 }
 

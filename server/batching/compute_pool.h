@@ -6,6 +6,7 @@
 // pool ends.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -39,6 +40,8 @@ class ComputePool final : public TaskSink {
     absl::MutexLock lock(&mutex_);
     return scheduler_.queues();
   }
+  /// Threads that run a batch at this moment.
+  int running() const { return running_.load(std::memory_order_relaxed); }
 
  private:
   void Work() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -53,6 +56,7 @@ class ComputePool final : public TaskSink {
   absl::CondVar work_;
   Scheduler scheduler_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::atomic<int> running_{0};
   std::vector<std::thread> threads_;
 };
 

@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "server/transport/reactor_call.h"
 #include "server/transport/stream_call.h"
+#include "server/transport/time_slice.h"
 #include "server/transport/unary_call.h"
 
 namespace sigserve {
@@ -22,6 +23,8 @@ constexpr int kPostedRareCalls = 2;
 constexpr int kEmptyPolls = 2;
 // A turn takes so many events at most: under overload events come as fast as they are taken.
 constexpr int kMaxEventsPerTurn = 512;
+// The least that Linux gives.
+constexpr absl::Duration kTimeSlice = absl::Microseconds(100);
 
 gpr_timespec Immediately() { return gpr_time_0(GPR_CLOCK_MONOTONIC); }
 
@@ -62,8 +65,8 @@ IoLoop::IoLoop(RawService* service, const Connections* connections,
       connections_(connections),
       queue_(std::move(queue)),
       handler_(std::move(handler)),
-      options_(options),
-      spin_(options.spin) {}
+      options_(std::move(options)),
+      spin_(options_.spin, options_.processor_is_wanted) {}
 
 IoLoop::~IoLoop() { Stop(); }
 
@@ -142,6 +145,7 @@ grpc::CompletionQueue::NextStatus IoLoop::Spin(void** tag, bool* ok) {
 }
 
 void IoLoop::Run() {
+  AskForTimeSlice(absl::ToInt64Nanoseconds(kTimeSlice));
   thread_id_ = std::this_thread::get_id();
   void* tag = nullptr;
   bool ok = false;

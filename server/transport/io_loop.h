@@ -6,6 +6,7 @@
 #include <grpcpp/support/slice.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -69,6 +70,9 @@ struct IoLoopOptions {
   /// How long a turn's thread keeps polling before it sleeps, while calls keep coming; zero =
   /// never.
   absl::Duration spin = absl::ZeroDuration();
+  /// Says whether others can use the processor, so that polling would take it from them. Called
+  /// before each spin; empty = never.
+  std::function<bool()> processor_is_wanted = {};
 };
 
 class IoLoop {

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -146,6 +147,30 @@ TEST_F(BenchVerbTest, OpenLoopEchoAndPlot) {
   EXPECT_EQ(points_[1]["target"], "echo");
   EXPECT_TRUE(std::filesystem::exists(path));
   std::filesystem::remove(path);
+}
+
+TEST_F(BenchVerbTest, WhatIsBesideHasALineOfItsOwn) {
+  std::map<std::string, int> asked;
+  server_.predict = [&asked](const v1::PredictRequest& request, v1::PredictResponse*) {
+    const std::string& name = request.model().name();
+    EXPECT_EQ(request.inputs(0).data().size(), (name == "heavy" ? 3 : 1) * 2 * sizeof(float));
+    ++asked[name];
+    return grpc::Status::OK;
+  };
+  for (const char* load : {"--rate", "--concurrency"}) {
+    asked.clear();
+    EXPECT_EQ(Bench({"small", load, "200", "--beside", "heavy", "--beside-rows", "3",
+                     "--beside-concurrency", "2"}),
+              0);
+    ASSERT_EQ(points_.size(), 2U);
+    EXPECT_EQ(points_[0]["target"], "server");
+    EXPECT_EQ(points_[0]["codes"]["OK"], asked["small"]);
+    EXPECT_EQ(points_[1]["target"], "beside");
+    EXPECT_EQ(points_[1]["concurrency"], 2);
+    EXPECT_EQ(points_[1]["rows_per_call"], 3);
+    EXPECT_EQ(points_[1]["codes"]["OK"], asked["heavy"]);
+  }
+  EXPECT_EQ(Bench({"small", "--beside", "heavy", "--echo", server_.address()}), 2);
 }
 
 TEST_F(BenchVerbTest, AStreamThatTheServerRefuses) {

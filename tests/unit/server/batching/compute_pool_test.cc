@@ -107,6 +107,22 @@ TEST_F(ComputePoolTest, ALargeRequestRunsOnAllIdleThreads) {
   EXPECT_EQ(most, 2);
 }
 
+TEST_F(ComputePoolTest, SaysHowManyThreadsRunABatch) {
+  Start(2);
+  EXPECT_EQ(pool_->running(), 0);
+  BatchTarget target = DoublingTarget("m", 10, 1000);
+  target.run = [&](absl::Span<const TensorView> inputs)
+      -> absl::StatusOr<std::unique_ptr<const TaskOutputs>> {
+    EXPECT_EQ(pool_->running(), 1);
+    return std::make_unique<DoubledRows>(inputs[0]);
+  };
+  TaskProbe one;
+  absl::BlockingCounter ended(1);
+  pool_->Add(target, Counted(one.NewTask(1, 1, clock_.Monotonic()), &ended));
+  ended.Wait();
+  EXPECT_OK(one.status);
+}
+
 /// Many threads, models that go with their last answer, random sizes, cancels and deadlines: each
 /// task ends once, with its own rows.
 TEST_F(ComputePoolTest, EveryTaskEndsOnceWithItsOwnAnswer) {

@@ -39,5 +39,16 @@ TEST(ThreadPreemptionsTest, NeverFall) {
   EXPECT_GE(ThreadPreemptions(), before);
 }
 
+TEST(SpinPolicyTest, NotWhileOthersWantTheProcessor) {
+  bool wanted = false;
+  SpinPolicy policy(absl::Microseconds(50), [&wanted] { return wanted; });
+  policy.Slept(absl::Microseconds(10));
+  EXPECT_TRUE(policy.Spins(absl::Seconds(1)));
+  wanted = true;
+  EXPECT_FALSE(policy.Spins(absl::Seconds(1)));
+  wanted = false;
+  EXPECT_TRUE(policy.Spins(absl::Seconds(1)));
+}
+
 }  // namespace
 }  // namespace sigserve

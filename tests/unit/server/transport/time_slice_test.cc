@@ -1,0 +1,50 @@
+#include "server/transport/time_slice.h"
+
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <thread>
+
+#include "gtest/gtest.h"
+
+namespace sigserve {
+namespace {
+
+/// The kernel's struct sched_attr (its header does not go beside <sched.h>): size, policy, flags,
+/// nice, priority, runtime, deadline, period.
+struct Attributes {
+  uint32_t size = 0;
+  uint32_t policy = 0;
+  uint64_t flags = 0;
+  int32_t nice = 0;
+  uint32_t priority = 0;
+  uint64_t runtime = 0;
+  uint64_t deadline = 0;
+  uint64_t period = 0;
+};
+
+Attributes OfThisThread() {
+  Attributes attributes;
+  EXPECT_EQ(syscall(SYS_sched_getattr, 0, &attributes, sizeof(attributes), 0), 0);
+  return attributes;
+}
+
+TEST(TimeSliceTest, IsTheThreadsOwnAndLeavesItsPriorityAlone) {
+  const Attributes outside = OfThisThread();
+  std::thread([] {
+    EXPECT_NE(nice(3), -1);
+    const Attributes before = OfThisThread();
+    AskForTimeSlice(200'000);
+    const Attributes after = OfThisThread();
+    EXPECT_EQ(after.policy, before.policy);
+    EXPECT_EQ(after.nice, before.nice);
+    if (before.runtime == 0) GTEST_SKIP() << "Linux before 6.12 has one slice for all";
+    EXPECT_EQ(after.runtime, 200'000U);
+  }).join();
+  EXPECT_EQ(OfThisThread().runtime, outside.runtime);
+}
+
+}  // namespace
+}  // namespace sigserve

@@ -23,27 +23,15 @@ constexpr size_t kPanel = 32;       // columns of a panel of packed weights
 constexpr size_t kBlockK = 256;     // a block of a panel: 32 KB
 constexpr size_t kBlockRows = 480;  // their share of k: at most 480 KB, within L2
 
-void PackPanel(const MatrixView& w, size_t k_begin, size_t k_count, size_t column, float* to) {
-  const size_t width = std::min(kPanel, w.columns - column);
-  const float* from = w.data + k_begin * w.row_stride + column * w.column_stride;
-  if (w.column_stride == 1 && width == kPanel) {
-    for (size_t k = 0; k < k_count; ++k) {
-      std::copy_n(from + k * w.row_stride, kPanel, to + k * kPanel);
-    }
-    return;
-  }
-  if (width < kPanel) {
-    std::fill_n(to, k_count * kPanel, 0.0F);
-  }
-  // Eight rows at a time: a transposed matrix is read along its lines.
-  for (size_t k0 = 0; k0 < k_count; k0 += 8) {
-    for (size_t c = 0; c < width; ++c) {
-      for (size_t k = k0; k < std::min(k0 + 8, k_count); ++k) {
-        to[k * kPanel + c] = from[k * w.row_stride + c * w.column_stride];
-      }
-    }
-  }
-}
+// Some rows of a panel to be packed: columns [column, column + width) of w.
+struct Packing {
+  const float* from;  // the first row and column
+  size_t row_stride;
+  size_t column_stride;
+  size_t rows;
+  size_t width;
+  float* to;  // [rows][32]
+};
 
 // One step of a product: the same k-block for some rows and one or more panels.
 struct Step {
@@ -92,6 +80,54 @@ constexpr size_t WidestFor(size_t rows) {
     vectors /= 2;
   }
   return vectors;
+}
+
+// The transpose of four columns of four numbers each, to four rows of a panel.
+HWY_INLINE void TransposeFour(const float* from, size_t column_stride, float* to) {
+#if HWY_TARGET == HWY_SCALAR
+  for (size_t k = 0; k < 4; ++k) {
+    for (size_t c = 0; c < 4; ++c) to[k * kPanel + c] = from[c * column_stride + k];
+  }
+#else
+  const hn::FixedTag<float, 4> d;
+  const hn::FixedTag<double, 2> pairs;
+  const auto c0 = hn::LoadU(d, from);
+  const auto c1 = hn::LoadU(d, from + column_stride);
+  const auto c2 = hn::LoadU(d, from + 2 * column_stride);
+  const auto c3 = hn::LoadU(d, from + 3 * column_stride);
+  const auto low01 = hn::BitCast(pairs, hn::InterleaveLower(d, c0, c1));
+  const auto low23 = hn::BitCast(pairs, hn::InterleaveLower(d, c2, c3));
+  const auto high01 = hn::BitCast(pairs, hn::InterleaveUpper(d, c0, c1));
+  const auto high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, c2, c3));
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, low01, low23)), d, to);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, low01, low23)), d, to + kPanel);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, high01, high23)), d, to + 2 * kPanel);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, high01, high23)), d, to + 3 * kPanel);
+#endif
+}
+
+void PackPanel(const Packing& p) {
+  if (p.column_stride == 1 && p.width == kPanel) {
+    for (size_t k = 0; k < p.rows; ++k)
+      std::copy_n(p.from + k * p.row_stride, kPanel, p.to + k * kPanel);
+    return;
+  }
+  if (p.width < kPanel) std::fill_n(p.to, p.rows * kPanel, 0.0F);
+  // A transposed matrix is read along its lines.
+  constexpr size_t kRows = 128;
+  for (size_t begin = 0; begin < p.rows; begin += kRows) {
+    const size_t end = std::min(begin + kRows, p.rows);
+    const size_t fours = p.row_stride == 1 ? begin + (end - begin) / 4 * 4 : begin;
+    for (size_t c = 0; c < p.width; ++c) {
+      const float* from = p.from + c * p.column_stride;
+      for (size_t k = begin; c % 4 == 0 && c + 4 <= p.width && k < fours; k += 4) {
+        TransposeFour(from + k, p.column_stride, p.to + k * kPanel + c);
+      }
+      for (size_t k = c < p.width / 4 * 4 ? fours : begin; k < end; ++k) {
+        p.to[k * kPanel + c] = from[k * p.row_stride];
+      }
+    }
+  }
 }
 
 // Floats from the weights of a tile within one panel to those that are needed after it; 0 where
@@ -250,6 +286,14 @@ namespace sigserve::kernels {
 namespace {
 
 HWY_EXPORT(RunStep);
+HWY_EXPORT(PackPanel);
+
+// Rows [row, row + rows) of the panel that begins with `column`.
+void Pack(const MatrixView& w, size_t row, size_t rows, size_t column, float* to) {
+  HWY_DYNAMIC_DISPATCH(PackPanel)
+  ({w.data + row * w.row_stride + column * w.column_stride, w.row_stride, w.column_stride, rows,
+    std::min(kPanel, w.columns - column), to});
+}
 
 // Walks blocks of k, of rows, and panels. `panels`: packed weights, or null to pack from `w`.
 void Multiply(const MatrixView& x, const float* panels, const MatrixView& w,
@@ -284,7 +328,7 @@ void Multiply(const MatrixView& x, const float* panels, const MatrixView& w,
         if (panels != nullptr) {
           s.w = panels + column * x.columns + k * kPanel;
         } else {
-          PackPanel(w, k, s.k, column, packed);
+          Pack(w, k, s.k, column, packed);
           s.w = packed;
         }
         s.out = out + row * n + column;
@@ -310,7 +354,7 @@ void PackWeights(const MatrixView& w, absl::Span<float> packed) {
     return;
   }
   for (size_t column = 0; column < w.columns; column += kPanel) {
-    PackPanel(w, 0, w.rows, column, packed.data() + column * w.rows);
+    Pack(w, 0, w.rows, column, packed.data() + column * w.rows);
   }
 }
 

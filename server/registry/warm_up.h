@@ -7,7 +7,7 @@
 
 namespace sigserve {
 
-/// Runs zeros, a few rows at most, on the calling thread; for about 200 ms, or one batch if that
+/// Runs zeros, a few rows at most, on the calling thread; for about 60 ms, or one row if that
 /// takes longer. Where the signature leaves sizes open it tries 1. Whatever fails is left to the
 /// requests to find.
 void WarmUp(const Servable& servable, const Clock* clock);

@@ -34,7 +34,7 @@
 
 namespace sigserve::client {
 
-/// PEM files.
+/// PEM files, smaller than 4 MiB.
 struct TlsOptions {
   /// Those that sign the server's certificate; empty = the system's.
   std::string ca_file = "";
@@ -65,7 +65,7 @@ struct ClientEnvironment {
 class Client {
  public:
   /// `address`: HOST:PORT, or any gRPC target ("unix:/run/sigserve.sock"). Does not connect yet.
-  /// INVALID_ARGUMENT names the bad option, or the file that cannot be read.
+  /// INVALID_ARGUMENT names the bad option, or the file that cannot be used.
   static absl::StatusOr<std::unique_ptr<Client>> Create(const std::string& address,
                                                         const ClientOptions& options = {},
                                                         ClientEnvironment environment = {});

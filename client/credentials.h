@@ -11,7 +11,8 @@
 
 namespace sigserve::client {
 
-/// Plain text without options. INVALID_ARGUMENT names the file that cannot be read.
+/// Plain text without options. INVALID_ARGUMENT names the file that cannot be read, or the key that
+/// is not the certificate's.
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeCredentials(
     const std::optional<TlsOptions>& tls);
 

@@ -53,8 +53,6 @@ absl::StatusOr<std::vector<Tensor>> Outputs(Session& session, const Executable& 
   return outputs;
 }
 
-bool IsFloat(DType dtype) { return dtype == DType::kFloat32 || dtype == DType::kFloat64; }
-
 double ChangeOf(double from, double to) {
   if (from == to || (std::isnan(from) && std::isnan(to))) return 0;
   const double change = std::abs(from - to);
@@ -64,6 +62,9 @@ double ChangeOf(double from, double to) {
 /// The largest change between two runs of the same inputs, if there was anything to compare.
 template <typename T>
 std::optional<double> LargestChange(const Tensor& from, const Tensor& to) {
+  if (from.dtype() != to.dtype() || from.shape() != to.shape()) {
+    return std::numeric_limits<double>::infinity();
+  }
   std::optional<double> largest;
   const auto a = from.values<T>();
   const auto b = to.values<T>();
@@ -76,12 +77,17 @@ std::optional<double> LargestChange(const Tensor& from, const Tensor& to) {
 
 // By what the outputs are, not by what the signature says: it may know nothing of them.
 std::optional<double> LargestChange(const Tensor& from, const Tensor& to) {
-  if (!IsFloat(from.dtype())) return std::nullopt;
-  if (from.dtype() != to.dtype() || from.shape() != to.shape()) {
-    return std::numeric_limits<double>::infinity();
+  switch (from.dtype()) {
+    case DType::kFloat32:
+      return LargestChange<float>(from, to);
+    case DType::kFloat64:
+      return LargestChange<double>(from, to);
+    case DType::kInt32:
+    case DType::kInt64:
+    case DType::kBool:
+      break;
   }
-  return from.dtype() == DType::kFloat32 ? LargestChange<float>(from, to)
-                                         : LargestChange<double>(from, to);
+  return std::nullopt;
 }
 
 /// False when there is nothing to compare.

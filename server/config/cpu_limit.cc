@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <thread>
 #include <vector>
 
@@ -105,9 +105,10 @@ void Lower(std::optional<double> quota, std::optional<double>* lowest) {
 }
 
 std::optional<std::string> ReadProcFile(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(file), {});
+  const std::ifstream file(path);
+  std::ostringstream text;  // an iterator over the file would throw where it cannot be read
+  if (!file || !(text << file.rdbuf())) return std::nullopt;
+  return text.str();
 }
 
 }  // namespace

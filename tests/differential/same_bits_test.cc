@@ -3,7 +3,6 @@
 // net of the tutorials, fewer for costlier ones.
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <numeric>
@@ -15,10 +14,13 @@
 #include "model/graph/graph.h"
 #include "model/runtime/session.h"
 #include "tests/support/cpu_targets.h"
+#include "tests/support/floats.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
 namespace {
+
+using testing_support::SameBits;
 
 constexpr int64_t kMaxBatch = 400;
 
@@ -108,10 +110,6 @@ std::vector<float> Answers(const std::shared_ptr<const Executable>& executable, 
     begin += static_cast<size_t>(size);
   }
   return answers;
-}
-
-bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
 void ExpectSameBits(const Graph& graph, int64_t count) {

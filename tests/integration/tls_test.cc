@@ -139,5 +139,32 @@ TEST_F(TlsTest, FilesThatCannotBeAreNamed) {
   }
 }
 
+TEST_F(TlsTest, FilesOfAClientThatCannotBeAreNamed) {
+  const CertificateFiles own = authority_.Sign("client", "DNS:client.test");
+  const std::string other_key = authority_.Sign("other", "DNS:other.test").key;
+  const std::string locked_key = authority_.Sign("locked", "DNS:locked.test", "passphrase").key;
+  struct Case {
+    TlsOptions tls;
+    std::string expected;
+  };
+  const std::vector<Case> cases = {
+      {{.certificate_file = own.certificate, .key_file = other_key},
+       "the client's TLS key is '" + other_key + "'; expected that of the certificate '" +
+           own.certificate + "'"},
+      {{.certificate_file = own.certificate, .key_file = locked_key},
+       "'; expected a PEM file that can be read, with a PRIVATE KEY without a passphrase"},
+      {{.certificate_file = own.certificate, .key_file = own.certificate},
+       "the client's TLS key is '" + own.certificate + "'"},
+      {{.certificate_file = own.key, .key_file = own.key},
+       "the client's TLS certificate is '" + own.key + "'; expected a PEM file"},
+      {{.certificate_file = own.certificate}, "go together; only one is given"},
+      {{.key_file = own.key}, "go together; only one is given"},
+      {{.ca_file = own.key}, "the TLS authority's file is '" + own.key + "'"}};
+  for (const Case& c : cases) {
+    EXPECT_THAT(Client::Create("127.0.0.1:1", {.tls = c.tls}),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(c.expected)));
+  }
+}
+
 }  // namespace
 }  // namespace sigserve

@@ -202,6 +202,18 @@ TEST_F(BenchVerbTest, AStreamThatTheServerRefuses) {
   EXPECT_GT(points_[0]["codes"]["UNIMPLEMENTED"].get<int>(), 0);
 }
 
+TEST_F(BenchVerbTest, SpeaksNoTls) {
+  for (const std::vector<std::string>& tls :
+       {std::vector<std::string>{"--tls"}, {"--ca-file", "/nowhere"}, {"--server-name", "x"}}) {
+    std::vector<std::string> arguments = {"m", "--concurrency", "1"};
+    arguments.insert(arguments.end(), tls.begin(), tls.end());
+    EXPECT_EQ(Bench(arguments), 2);
+    EXPECT_THAT(err_, HasSubstr("bench speaks no TLS"));
+  }
+  server_.predict = [](const auto&, auto*) { return grpc::Status::OK; };
+  EXPECT_EQ(Bench({"m", "--concurrency", "1", "--ca-file", "/nowhere", "--no-tls"}), 0) << err_;
+}
+
 TEST_F(BenchVerbTest, UnknownModelsAndBadWeights) {
   server_.get_model = [](const auto&, auto*) {
     return grpc::Status(grpc::StatusCode::NOT_FOUND, "no model 'x'");

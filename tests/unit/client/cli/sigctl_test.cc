@@ -147,6 +147,22 @@ TEST_F(SigctlTest, HealthIsAnExitCode) {
   EXPECT_EQ(model.code, 1);
 }
 
+TEST_F(SigctlTest, NoTlsMeansPlainTextWhateverElseIsSaid) {
+  server_.check = [](const auto&, auto* response) {
+    response->set_status(grpc::health::v1::HealthCheckResponse::SERVING);
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Ask({"health", "--no-tls", "--ca-file", "/nowhere", "--server-name", "x"}).code, 0);
+  setenv("SIGSERVE_CA_FILE", "/nowhere", 1);
+  const Result as_the_environment_says = Ask({"health"});
+  const Result plain = Ask({"health", "--no-tls"});
+  unsetenv("SIGSERVE_CA_FILE");
+  EXPECT_THAT(as_the_environment_says.err, HasSubstr("'/nowhere'"));
+  EXPECT_EQ(as_the_environment_says.code, 2);
+  EXPECT_EQ(plain.err, "");
+  EXPECT_EQ(plain.code, 0);
+}
+
 // Failures.
 
 TEST_F(SigctlTest, TheLabelColumnLeftInIsNamed) {
@@ -181,6 +197,22 @@ TEST(SigctlUsageTest, BadUsage) {
   EXPECT_EQ(Invoke({"predict", "m", "--version", "0", "--row", "1"}).code, 2);
   EXPECT_THAT(Invoke({"train", "m", "--data", "/nowhere.csv", "--label-column", "y"}).err,
               HasSubstr("/nowhere.csv: No such file"));
+}
+
+TEST(SigctlUsageTest, TlsFilesThatCannotBeReadAreNamed) {
+  const std::string folder = testing::TempDir();
+  for (const std::string& file : {std::string("/nowhere"), folder}) {
+    const Result result = Invoke({"models", "--ca-file", file});
+    EXPECT_EQ(result.err, "sigctl: the TLS authority's file is '" + file +
+                              "'; expected a PEM file that can be read, with a CERTIFICATE\n");
+    EXPECT_EQ(result.code, 2);
+  }
+  for (const char* one : {"--certificate-file", "--key-file"}) {
+    const Result result = Invoke({"models", one, "/nowhere"});
+    EXPECT_EQ(result.err,
+              "sigctl: the client's TLS certificate and its key go together; only one is given\n");
+    EXPECT_EQ(result.code, 2);
+  }
 }
 
 TEST(SigctlUsageTest, EveryVerbShowsAnExample) {

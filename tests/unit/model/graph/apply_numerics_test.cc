@@ -3,19 +3,14 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/declared_types.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
 namespace {
 
 using testing::ElementsAre;
-
-DeclaredType Rows(int64_t width) {
-  DeclaredType type;
-  type.shape.push_back(-1);
-  type.shape.push_back(width);
-  return type;
-}
+using testing_support::Rows;
 
 /// "sigserve.Gemm bf16" for each node.
 std::vector<std::string> Text(const Graph& graph) {

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/graph/graph.h"
+#include "tests/support/declared_types.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
@@ -12,13 +13,7 @@ namespace {
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-DeclaredType Rows(int64_t width) {
-  DeclaredType type;
-  type.shape.push_back(-1);
-  type.shape.push_back(width);
-  return type;
-}
+using testing_support::Rows;
 
 std::vector<std::string> NodeNames(const Graph& graph) {
   std::vector<std::string> names;

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
-#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "model/graph/passes/fuse_bias.h"
 #include "model/graph/passes/remove_identities.h"
 #include "model/graph/program.h"
+#include "tests/support/random_tensor.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
@@ -21,14 +21,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::FloatEq;
-
-Tensor Random(const Shape& shape, uint32_t seed) {
-  Tensor tensor(DType::kFloat32, shape);
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  for (float& x : tensor.mutable_values<float>()) x = normal(random);
-  return tensor;
-}
+using testing_support::Random;
 
 Tensor Positive(const Shape& shape, uint32_t seed) {
   Tensor tensor = Random(shape, seed);

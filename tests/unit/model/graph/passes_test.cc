@@ -7,6 +7,7 @@
 #include "model/graph/passes/fold_constants.h"
 #include "model/graph/passes/remove_dead_nodes.h"
 #include "model/ops/op_table.h"
+#include "tests/support/declared_types.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
@@ -14,13 +15,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
-
-DeclaredType Rows(int64_t width) {
-  DeclaredType type;
-  type.shape.push_back(-1);
-  type.shape.push_back(width);
-  return type;
-}
+using testing_support::Rows;
 
 /// "Sigmoid(z)->y" for each node.
 std::vector<std::string> Text(const Graph& graph) {
@@ -57,12 +52,37 @@ TEST(AppendSigmoid, KeepsOtherUsersOfTheLogits) {
 
 TEST(AppendSigmoid, LeavesIntegersAlone) {
   GraphBuilder builder;
-  DeclaredType type = Rows(2);
-  type.dtype = DType::kInt64;
-  builder.AddOutput(builder.AddNode("Identity", {builder.AddInput("x", type)}, "y"));
+  const ValueId x = builder.AddInput("x", Rows(2, DType::kInt64));
+  builder.AddOutput(builder.AddNode("Identity", {x}, "y"));
   ASSERT_OK_AND_ASSIGN(const Graph graph, std::move(builder).Build());
   ASSERT_OK_AND_ASSIGN(const Graph same, AppendSigmoid(graph));
   EXPECT_THAT(Text(same), ElementsAre("Identity(x) y"));
+}
+
+// Whether a double is an input, a constant or what a Cast makes.
+TEST(AppendSigmoid, DoublesAreLogitsToo) {
+  GraphBuilder builder;
+  const ValueId x = builder.AddInput("x", Rows(2, DType::kFloat64));
+  const ValueId i = builder.AddInput("i", Rows(2, DType::kInt64));
+  const ValueId w = builder.AddConstant("w", Tensor::Of<double>(Shape{2}, {1, 2}));
+  builder.AddOutput(builder.AddNode("Relu", {x}, "a"));
+  builder.AddOutput(builder.AddNode("Mul", {w, x}, "b"));
+  constexpr int64_t kOnnxDouble = 11;
+  constexpr int64_t kOnnxInt64 = 7;
+  for (const auto& [name, to] : {std::pair("c", kOnnxDouble), std::pair("d", kOnnxInt64)}) {
+    NodeSpec cast;
+    cast.name = name;
+    cast.op_type = "Cast";
+    cast.opset = 13;
+    ASSERT_OK(cast.attributes.Add("to", to));
+    builder.AddNode(cast, {i}, {builder.ValueNamed(name)});
+    builder.AddOutput(builder.ValueNamed(name));
+  }
+  ASSERT_OK_AND_ASSIGN(const Graph graph, std::move(builder).Build());
+  ASSERT_OK_AND_ASSIGN(const Graph longer, AppendSigmoid(graph));
+  EXPECT_THAT(Text(longer),
+              ElementsAre("Relu(x) a_logits", "Mul(w x) b_logits", "Cast(i) c_logits", "Cast(i) d",
+                          "Sigmoid(a_logits) a", "Sigmoid(b_logits) b", "Sigmoid(c_logits) c"));
 }
 
 TEST(AppendSigmoid, AnOutputThatIsAnInputGetsANewName) {

@@ -3,40 +3,22 @@
 #include "model/kernels/bf16_conv.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 
 #include "model/kernels/bf16_tiles.h"
+#include "tests/support/conv_axis.h"
 #include "tests/support/cpu_targets.h"
+#include "tests/support/floats.h"
 
 namespace sigserve::kernels {
 namespace {
 
+using testing_support::Axis;
+using testing_support::Numbers;
+using testing_support::SameBitsOrNan;
+
 constexpr float kUntouched = 42;
-
-std::vector<float> Numbers(size_t n, uint32_t seed) {
-  std::vector<float> v(n);
-  for (float& x : v) {
-    seed = seed * 1664525 + 1013904223;
-    x = static_cast<float>(seed >> 8) / 8388608.0F - 1;
-  }
-  return v;
-}
-
-ConvAxis Axis(size_t input, size_t taps, size_t stride = 1, ptrdiff_t pad = 0,
-              ptrdiff_t dilation = 1) {
-  ConvAxis axis;
-  axis.input = input;
-  axis.taps = taps;
-  axis.step = stride;
-  axis.first = -pad;
-  axis.tap_step = dilation;
-  const ptrdiff_t room =
-      static_cast<ptrdiff_t>(input) + 2 * pad - (static_cast<ptrdiff_t>(taps) - 1) * dilation - 1;
-  axis.grid = axis.output = room < 0 ? 0 : static_cast<size_t>(room) / stride + 1;
-  return axis;
-}
 
 class Convolution {
  public:
@@ -128,18 +110,6 @@ class Convolution {
   std::vector<float> bias_;
 };
 
-// Equal bits; a NaN equals any NaN.
-::testing::AssertionResult Same(const std::vector<float>& a, const std::vector<float>& b) {
-  if (a.size() != b.size()) return ::testing::AssertionFailure() << a.size() << " " << b.size();
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (std::isnan(a[i]) && std::isnan(b[i])) continue;
-    if (std::bit_cast<uint32_t>(a[i]) != std::bit_cast<uint32_t>(b[i])) {
-      return ::testing::AssertionFailure() << "at " << i << ": " << a[i] << " and " << b[i];
-    }
-  }
-  return ::testing::AssertionSuccess();
-}
-
 std::vector<ConvShape> Shapes() {
   std::vector<ConvShape> shapes;
   for (size_t width = 0; width <= 40; width += 3) {  // tails of columns, in one row and in many
@@ -185,9 +155,9 @@ TEST(Bf16Conv, VectorsAndReferenceAreWhatTheDescriptionSays) {
     const Convolution conv(s);
     const std::vector<float> expected = conv.Described();
     ForEachTarget([&](int64_t target) {
-      EXPECT_TRUE(Same(conv.By(Bf16Unit::kReference), expected));
+      EXPECT_TRUE(SameBitsOrNan(conv.By(Bf16Unit::kReference), expected));
       if (!Fuses(target)) return;
-      EXPECT_TRUE(Same(conv.By(Bf16Unit::kVectors), expected));
+      EXPECT_TRUE(SameBitsOrNan(conv.By(Bf16Unit::kVectors), expected));
     });
   }
 }
@@ -199,7 +169,7 @@ TEST(Bf16Conv, TilesGiveTheReferencesBits) {
   for (const ConvShape& s : Shapes()) {
     SCOPED_TRACE(Trace(s).text());
     const Convolution conv(s);
-    EXPECT_TRUE(Same(conv.By(Bf16Unit::kTiles), conv.By(Bf16Unit::kReference)));
+    EXPECT_TRUE(SameBitsOrNan(conv.By(Bf16Unit::kTiles), conv.By(Bf16Unit::kReference)));
   }
 }
 
@@ -214,7 +184,7 @@ TEST(Bf16Conv, NumbersOfAllSizesGiveTheSameBits) {
       const std::vector<float> expected = conv.By(Bf16Unit::kReference);
       ForEachTarget([&](int64_t target) {
         if (!Fuses(target)) return;
-        EXPECT_TRUE(Same(conv.By(Bf16Unit::kVectors), expected));
+        EXPECT_TRUE(SameBitsOrNan(conv.By(Bf16Unit::kVectors), expected));
       });
     }
   }
@@ -234,7 +204,7 @@ TEST(Bf16Conv, FinishesInFloat) {
   }
   const ConvEpilogue epilogue{nullptr, ConvActivation::kLeaky, -0.5F, 0, 4};
   for (const Bf16Unit unit : {BestBf16Unit(), Bf16Unit::kReference}) {
-    EXPECT_TRUE(Same(Convolution(pooled).By(unit, epilogue), expected));
+    EXPECT_TRUE(SameBitsOrNan(Convolution(pooled).By(unit, epilogue), expected));
   }
 }
 
@@ -250,7 +220,7 @@ TEST(Bf16Conv, AnImageIsTheSameAloneAndAtAnyPlaceOfABatch) {
     Convolution alone(single);
     std::copy_n(batch.x().data() + n * in_size, in_size, alone.x().data());
     const std::vector<float> expected(all.data() + n * out_size, all.data() + (n + 1) * out_size);
-    EXPECT_TRUE(Same(alone.By(BestBf16Unit()), expected)) << n;
+    EXPECT_TRUE(SameBitsOrNan(alone.By(BestBf16Unit()), expected)) << n;
   }
 }
 

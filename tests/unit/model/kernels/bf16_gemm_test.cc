@@ -2,7 +2,6 @@
 // tiles, vectors and the reference give the same bits, on every CPU target.
 #include "model/kernels/bf16_gemm.h"
 
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -10,9 +9,12 @@
 
 #include "model/kernels/bf16_tiles.h"
 #include "tests/support/cpu_targets.h"
+#include "tests/support/floats.h"
 
 namespace sigserve::kernels {
 namespace {
+
+using testing_support::SameBitsOrNan;
 
 enum class Numbers { kUsual, kTiny, kHuge, kSpecial };
 
@@ -111,18 +113,6 @@ class Product {
   std::vector<uint16_t> packed_;
 };
 
-// Equal bits; a NaN equals any NaN.
-::testing::AssertionResult Same(const std::vector<float>& a, const std::vector<float>& b) {
-  if (a.size() != b.size()) return ::testing::AssertionFailure() << a.size() << " " << b.size();
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (std::isnan(a[i]) && std::isnan(b[i])) continue;
-    if (std::bit_cast<uint32_t>(a[i]) != std::bit_cast<uint32_t>(b[i])) {
-      return ::testing::AssertionFailure() << "at " << i << ": " << a[i] << " and " << b[i];
-    }
-  }
-  return ::testing::AssertionSuccess();
-}
-
 std::vector<Problem> Problems() {
   std::vector<Problem> problems;
   for (const Numbers numbers :
@@ -147,7 +137,7 @@ TEST(Bf16GemmTest, VectorsGiveTheReferencesBits) {
     const std::vector<float> expected = product.By(Bf16Unit::kReference);
     ForEachTarget([&](int64_t target) {
       if (!Fuses(target)) return;
-      EXPECT_TRUE(Same(product.By(Bf16Unit::kVectors), expected));
+      EXPECT_TRUE(SameBitsOrNan(product.By(Bf16Unit::kVectors), expected));
     });
   }
 }
@@ -159,7 +149,7 @@ TEST(Bf16GemmTest, TilesGiveTheReferencesBits) {
   for (const Problem& problem : Problems()) {
     SCOPED_TRACE(::testing::Message() << problem.m << "x" << problem.k << "x" << problem.n);
     const Product product(problem);
-    EXPECT_TRUE(Same(product.By(Bf16Unit::kTiles), product.By(Bf16Unit::kReference)));
+    EXPECT_TRUE(SameBitsOrNan(product.By(Bf16Unit::kTiles), product.By(Bf16Unit::kReference)));
   }
 }
 
@@ -175,7 +165,7 @@ TEST(Bf16GemmTest, IsWhatItsDescriptionSays) {
     if (problem.numbers != Numbers::kUsual && problem.numbers != Numbers::kHuge) continue;
     SCOPED_TRACE(::testing::Message() << problem.m << "x" << problem.k << "x" << problem.n);
     const Product product(problem);
-    EXPECT_TRUE(Same(product.By(Bf16Unit::kReference), product.Described()));
+    EXPECT_TRUE(SameBitsOrNan(product.By(Bf16Unit::kReference), product.Described()));
   }
 }
 
@@ -186,8 +176,8 @@ TEST(Bf16GemmTest, ARowAloneHasTheSameBits) {
       const std::vector<float> all = product.By(unit);
       for (size_t row = 0; row < problem.m; row += 4) {
         const auto begin = all.begin() + static_cast<ptrdiff_t>(row * problem.n);
-        EXPECT_TRUE(
-            Same(product.RowAlone(unit, row), {begin, begin + static_cast<ptrdiff_t>(problem.n)}));
+        EXPECT_TRUE(SameBitsOrNan(product.RowAlone(unit, row),
+                                  {begin, begin + static_cast<ptrdiff_t>(problem.n)}));
       }
     }
   }
@@ -197,7 +187,7 @@ TEST(Bf16GemmTest, TakesAnyStrides) {
   for (const Problem& problem : {Problem{5, 70, 37}, Problem{40, 33, 17}}) {
     const Product product(problem);
     for (const Bf16Unit unit : {BestBf16Unit(), Bf16Unit::kReference}) {
-      EXPECT_TRUE(Same(product.Transposed(unit), product.By(Bf16Unit::kReference)));
+      EXPECT_TRUE(SameBitsOrNan(product.Transposed(unit), product.By(Bf16Unit::kReference)));
     }
   }
 }
@@ -208,7 +198,7 @@ TEST(Bf16GemmTest, OfNothingIsTheBias) {
     float out[4] = {9, 9, 9, 9};
     const GemmEpilogue epilogue{bias, Activation::kRelu, false};
     Bf16GemmPackedBy(unit, MatrixView::RowMajor(nullptr, 2, 0), nullptr, 2, epilogue, out);
-    EXPECT_TRUE(Same({out, out + 4}, {1, 0, 1, 0}));
+    EXPECT_TRUE(SameBitsOrNan({out, out + 4}, {1, 0, 1, 0}));
     Bf16GemmPackedBy(unit, MatrixView::RowMajor(nullptr, 0, 3), nullptr, 2, epilogue, out);
     Bf16GemmPackedBy(unit, MatrixView::RowMajor(nullptr, 3, 0), nullptr, 0, {}, out);
   }

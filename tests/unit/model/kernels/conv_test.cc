@@ -5,37 +5,19 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <numeric>
 
+#include "tests/support/conv_axis.h"
 #include "tests/support/cpu_targets.h"
+#include "tests/support/floats.h"
 
 namespace sigserve::kernels {
 namespace {
 
-std::vector<float> Numbers(size_t n, uint32_t seed) {
-  std::vector<float> v(n);
-  for (float& x : v) {
-    seed = seed * 1664525 + 1013904223;
-    x = static_cast<float>(seed >> 8) / 8388608.0F - 1;
-  }
-  return v;
-}
-
-ConvAxis Axis(size_t input, size_t taps, size_t stride = 1, ptrdiff_t pad = 0,
-              ptrdiff_t dilation = 1) {
-  ConvAxis axis;
-  axis.input = input;
-  axis.taps = taps;
-  axis.step = stride;
-  axis.first = -pad;
-  axis.tap_step = dilation;
-  const ptrdiff_t room =
-      static_cast<ptrdiff_t>(input) + 2 * pad - (static_cast<ptrdiff_t>(taps) - 1) * dilation - 1;
-  axis.grid = axis.output = room < 0 ? 0 : static_cast<size_t>(room) / stride + 1;
-  return axis;
-}
+using testing_support::Axis;
+using testing_support::Numbers;
+using testing_support::SameBits;
 
 // Every second output, read backwards: as a transposed convolution does.
 ConvAxis PhaseAxis(size_t input, size_t taps, ptrdiff_t first, size_t out_first) {
@@ -157,11 +139,6 @@ class Convolution {
   std::vector<float> w_;
   std::vector<float> bias_;
 };
-
-bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() &&
-         (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
-}
 
 std::vector<ConvShape> Shapes() {
   std::vector<ConvShape> shapes;

@@ -3,22 +3,16 @@
 #include "model/kernels/gemm.h"
 
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "tests/support/cpu_targets.h"
+#include "tests/support/floats.h"
 
 namespace sigserve::kernels {
 namespace {
 
-std::vector<float> Numbers(size_t n, uint32_t seed) {
-  std::vector<float> v(n);
-  for (float& x : v) {
-    seed = seed * 1664525 + 1013904223;
-    x = static_cast<float>(seed >> 8) / 8388608.0F - 1;
-  }
-  return v;
-}
+using testing_support::Numbers;
+using testing_support::SameBits;
 
 struct Problem {
   size_t m;
@@ -109,11 +103,6 @@ class Product {
   std::vector<float> w_;
   std::vector<float> bias_;
 };
-
-bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() &&
-         (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
-}
 
 std::vector<Problem> Problems() {
   std::vector<Problem> problems;

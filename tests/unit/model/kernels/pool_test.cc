@@ -6,19 +6,12 @@
 #include <limits>
 
 #include "tests/support/cpu_targets.h"
+#include "tests/support/floats.h"
 
 namespace sigserve::kernels {
 namespace {
 
-std::vector<float> Numbers(size_t n) {
-  std::vector<float> v(n);
-  uint32_t seed = 1;
-  for (float& x : v) {
-    seed = seed * 1664525 + 1013904223;
-    x = static_cast<float>(seed >> 8) / 8388608.0F - 1;
-  }
-  return v;
-}
+using testing_support::Numbers;
 
 PoolAxis Axis(size_t input, size_t kernel, size_t stride, size_t pad, size_t dilation) {
   PoolAxis a{input, 0, kernel, stride, dilation, pad, pad};
@@ -94,7 +87,7 @@ TEST(Pool, IsTheLoopOverEveryTap) {
     const PoolAxis& a = s.axis[2];
     SCOPED_TRACE(testing::Message() << a.input << ", kernel " << a.kernel << ", stride " << a.stride
                                     << ", pad " << a.pad_begin << ", dilation " << a.dilation);
-    const std::vector<float> x = Numbers(s.planes * Size(s));
+    const std::vector<float> x = Numbers(s.planes * Size(s), 1);
     std::vector<float> max;
     std::vector<float> mean;
     std::vector<int64_t> indices;

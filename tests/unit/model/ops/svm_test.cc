@@ -111,6 +111,19 @@ TEST(SVMClassifier, ANotANumberMakesProbabilitiesNotNumbers) {
                                          testing::IsNan(), testing::IsNan()));
 }
 
+TEST(SVMClassifier, InfinityTimesAProbAOfZeroIsNotANumber) {
+  const OpRunner op = Svm("SVMClassifier")
+                          .With("support_vectors", Floats{1, 1, 2, 1})
+                          .With("classlabels_ints", Ints{10, 20})
+                          .With("vectors_per_class", Ints{1, 1})
+                          .With("coefficients", Floats{1, 1})
+                          .With("rho", Floats{0})
+                          .Outputs(2);
+  const Tensor x = Tensor::Of<float>({2, 2}, {1, 2, std::numeric_limits<float>::infinity(), 0});
+  EXPECT_THAT(Answers(WithProbabilities(op, {0}, {0}), x).scores,
+              ElementsAre(0.5F, 0.5F, testing::IsNan(), testing::IsNan()));
+}
+
 TEST(SVMClassifier, WithoutSupportVectorsAScorePerClass) {
   ExpectAnswer(Linear({10, 20, 30}, {1, 2, -3, 1, -0.2F, 0.1F}), {10, 20, 10},
                {5.25F, -0.75F, 0.25F, -1.75F, 9.75F, 0.9F, 0.25F, 0.25F, 0.25F});

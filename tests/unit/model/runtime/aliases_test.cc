@@ -5,19 +5,14 @@
 #include <vector>
 
 #include "model/runtime/session.h"
+#include "tests/support/declared_types.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
 namespace {
 
 using testing::ElementsAre;
-
-DeclaredType Rows(int64_t width) {
-  DeclaredType type;
-  type.shape.push_back(-1);
-  type.shape.push_back(width);
-  return type;
-}
+using testing_support::Rows;
 
 std::vector<float> RunOnce(GraphBuilder builder, const std::vector<float>& x, int output = 0) {
   absl::StatusOr<Graph> graph = std::move(builder).Build();

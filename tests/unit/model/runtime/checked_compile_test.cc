@@ -4,10 +4,10 @@
 #include <bit>
 #include <cmath>
 #include <limits>
-#include <random>
 #include <vector>
 
 #include "model/runtime/session.h"
+#include "tests/support/random_tensor.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
@@ -15,16 +15,9 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing_support::Random;
 
 constexpr Numerics kBf16{Precision::kBf16, false};
-
-Tensor Random(const Shape& shape, uint32_t seed) {
-  Tensor tensor(DType::kFloat32, shape);
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  for (float& x : tensor.mutable_values<float>()) x = normal(random);
-  return tensor;
-}
 
 /// x [N,40] -> 40x24 -> Relu -> 24x3 -> Sigmoid
 Graph Mlp() {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "model/tensor/tensor.h"
+#include "tests/support/random_tensor.h"
 #include "tests/support/status_matchers.h"
 
 namespace {
@@ -46,20 +47,13 @@ using testing::ElementsAre;
 using testing::FloatEq;
 using testing::HasSubstr;
 using testing::StartsWith;
+using testing_support::Random;
 
 DeclaredType Typed(std::initializer_list<int64_t> dims, DType dtype = DType::kFloat32) {
   DeclaredType type;
   type.dtype = dtype;
   for (const int64_t d : dims) type.shape.push_back(d);
   return type;
-}
-
-Tensor Random(const Shape& shape, uint32_t seed) {
-  Tensor tensor(DType::kFloat32, shape);
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  for (float& x : tensor.mutable_values<float>()) x = normal(random);
-  return tensor;
 }
 
 std::shared_ptr<const Executable> Compiled(GraphBuilder builder) {

@@ -1,7 +1,6 @@
 #include "model/train/trainer.h"
 
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <memory>
 #include <utility>
@@ -11,12 +10,14 @@
 #include "model/runtime/executable.h"
 #include "model/runtime/session.h"
 #include "model/train/random.h"
+#include "tests/support/floats.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
 namespace {
 
 using ::testing::HasSubstr;
+using testing_support::SameBits;
 
 // Points of the plane, far from the origin and of unlike scales; label 0: inside a circle, label 1:
 // to the right of the middle.
@@ -69,10 +70,6 @@ std::vector<float> TrainedWeights(const TrainSpec& spec, int epochs) {
     EXPECT_OK((*trainer)->RunEpoch({}));
   }
   return AllWeights(**trainer);
-}
-
-bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
 TEST(Trainer, LearnsACircleAndReportsIt) {

@@ -116,6 +116,20 @@ TEST(PayloadsTest, WhatIsGivenTwiceIsMergedAsProtobufMergesIt) {
   EXPECT_EQ(restored.matrix(), "second");
 }
 
+// Protobuf reads a length of 5 bytes, whatever leading zeros are among them, and refuses 6.
+TEST(PayloadsTest, ALengthHasAtMostFiveBytes) {
+  const std::string matrix = "\x1A";                          // field 3
+  const std::string five("\x84\x80\x80\x80\x00wxyz", 9);      // 4, and the bytes
+  const std::string six("\x84\x80\x80\x80\x80\x00wxyz", 10);  // the same
+  Payloads payloads;
+  ASSERT_TRUE(payloads.Cut(matrix + five, PredictPayloads()));
+  v1::PredictRequest request;
+  ASSERT_TRUE(CutAndRestore(matrix + five, &request));
+  EXPECT_EQ(request.matrix(), "wxyz");
+  EXPECT_FALSE(payloads.Cut(matrix + six, PredictPayloads()));
+  EXPECT_FALSE(request.ParseFromString(matrix + six));
+}
+
 // Whatever the bytes, the outcome is Protobuf's.
 TEST(PayloadsTest, MutantsParseAsTheyWouldUncut) {
   google::protobuf::SetLogHandler(nullptr);  // it reports every mutant that is no UTF-8

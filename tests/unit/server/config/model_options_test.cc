@@ -129,6 +129,13 @@ TEST(ParseModelConfig, SaysWhatBecomesOfDynamicBatching) {
   EXPECT_THAT(empty.notes, ElementsAre(HasSubstr("without being asked")));
 }
 
+TEST(ParseModelConfig, WithoutLevelsTheDefaultPriorityMeansNothing) {
+  ASSERT_OK_AND_ASSIGN(const ModelOptions options,
+                       ParseModelConfig("dynamic_batching { default_priority_level: 2 }", "m"));
+  EXPECT_EQ(options.queue.priority_levels, 0);
+  EXPECT_EQ(options.queue.default_priority, 0);
+}
+
 TEST(ParseModelConfig, NamesValuesOfTheQueueThatCannotBe) {
   for (const auto& [text, field] : std::vector<std::pair<const char*, const char*>>{
            {"sigserve { latency_target_microseconds: 3600000001 }", "latency_target_microseconds"},

@@ -1,6 +1,8 @@
 #include "model/formats/safetensors/safetensors.h"
 
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -9,6 +11,7 @@
 namespace sigserve {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -53,6 +56,17 @@ TEST(ReadSafetensors, ReadsEveryType) {
   EXPECT_THAT(read[5].second.values<float>(), ElementsAre(-1.0F));
   EXPECT_EQ(read[6].second.dtype(), DType::kBool);
   EXPECT_EQ(read[7].second.shape(), (Shape{0, 3}));
+}
+
+TEST(ReadSafetensors, NumbersThatAreNotFiniteAreForInputsOnly) {
+  const std::string header = R"({"x":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}})";
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const std::string file = File(header, Bytes<float>({1, std::nanf(""), -kInfinity}));
+  EXPECT_THAT(ReadSafetensors(file),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("MODEL_NONFINITE: tensor 'x'"), HasSubstr("element 1"))));
+  ASSERT_OK_AND_ASSIGN(const NamedTensors read, ReadSafetensors(file, Numbers::kAny));
+  EXPECT_THAT(read[0].second.values<float>(), ElementsAre(1.0F, testing::IsNan(), -kInfinity));
 }
 
 TEST(WriteSafetensors, ReadsBackTheSame) {

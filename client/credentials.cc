@@ -22,11 +22,12 @@ Bio Memory(const std::string& pem) {
   return Bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free);
 }
 
-/// The first one, or null. Nobody is there to be asked for a passphrase: it is the empty one.
+/// The first one, or null.
 Certificate ReadCertificate(const std::string& pem) {
   return Certificate(PEM_read_bio_X509_AUX(Memory(pem).get(), nullptr, nullptr, nullptr),
                      &X509_free);
 }
+/// Nobody is there to be asked for a passphrase: it is the empty one.
 Key ReadKey(const std::string& pem) {
   static char no_passphrase[] = "";
   return Key(PEM_read_bio_PrivateKey(Memory(pem).get(), nullptr, nullptr, no_passphrase),

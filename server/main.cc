@@ -309,12 +309,14 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
       [&](const BatchTarget& target, DropReason reason) {
         if (IsRefusal(reason)) statistics.RecordRefusal(target.model, Name(reason));
       });
-  // Half of the processors is for heavy batches if they need it.
+  // Half of the processors' time is for heavy batches if they need it.
   transport_options.loop.share_when_wanted =
-      cpus.threads() / (2.0 * static_cast<double>(transport_options.io_threads));
-  transport_options.loop.processor_is_wanted = [&heavy, processors = cpus.threads()] {
-    return heavy.running() >= processors;
-  };
+      std::min<double>(cpus.processors, cpus.quota.value_or(cpus.processors)) /
+      (2.0 * transport_options.io_threads);
+  transport_options.loop.processor_is_wanted =
+      [&heavy, free = std::max(0, cpus.threads() - transport_options.io_threads)] {
+        return heavy.busy() > free;
+      };
   std::vector<const PredictionFrontend*> frontends;
   absl::StatusOr<std::unique_ptr<GrpcTransport>> created =
       GrpcTransport::Create(transport_options, Router::Methods(methods), [&](int) {

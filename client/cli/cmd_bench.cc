@@ -181,7 +181,6 @@ std::vector<load::LoadOptions> Loads(const LoadFlags& flags) {
   if (flags.rates.empty() && concurrency.empty()) concurrency = {1, 8, 64, 256};
   for (const int64_t c : concurrency) {
     one.concurrency = c;
-    one.connections = static_cast<int>(std::min<int64_t>(flags.options.connections, c));
     loads.push_back(one);
   }
   return loads;
@@ -340,9 +339,11 @@ void AddBesideOptions(CLI::App* verb, BesideFlags* flags) {
                    "Keep calls of this model in flight all the while, shown in a line of their own")
       ->type_name("MODEL");
   verb->add_option("--beside-concurrency", flags->concurrency, "How many; by default 4")
+      ->needs("--beside")
       ->check(CLI::Range(1, 1000000).description(""))
       ->type_name("N");
   verb->add_option("--beside-rows", flags->rows, "Rows in each of them; by default 1")
+      ->needs("--beside")
       ->check(CLI::Range(1, 1 << 20).description(""))
       ->type_name("N");
 }

@@ -5,6 +5,7 @@
 // independent callers', and latency counts from when a call was due, however late it could be sent
 // (no coordinated omission). Calls that are never sent or answered count with their age at the end;
 // but with a deadline, one that is over before the call could be sent ends it, as in any client.
+// (The server is told the whole deadline whenever the call is sent.)
 #pragma once
 
 #include <array>
@@ -20,7 +21,7 @@ namespace sigserve::load {
 
 struct LoadOptions {
   std::string address = {};
-  int connections = 1;
+  int connections = 1;      // no more than calls in flight
   int64_t concurrency = 1;  // in all; ignored if `rate` is given
   double rate = 0;          // calls/s; 0 = closed loop
   int64_t deadline_ms = 0;  // 0 = none
@@ -54,8 +55,8 @@ struct LoadResult {
   std::vector<LoadResult> beside = {};
 };
 
-/// Calls of another workload that are kept in flight all the while, on as many connections of their
-/// own. In the same thread, for two that poll would take the core from each other.
+/// Calls of another workload that are kept in flight all the while, on connections of their own, at
+/// most as many. In the same thread, for two that poll would take the core from each other.
 struct Beside {
   const Workload* workload = nullptr;  // null = none
   int64_t concurrency = 1;

@@ -117,13 +117,17 @@ void PackPanel(const Packing& p) {
   constexpr size_t kRows = 128;
   for (size_t begin = 0; begin < p.rows; begin += kRows) {
     const size_t end = std::min(begin + kRows, p.rows);
-    const size_t fours = p.row_stride == 1 ? begin + (end - begin) / 4 * 4 : begin;
+    // Whole blocks of four by four, then what is left to the right of them and below.
+    const size_t block_end = p.row_stride == 1 ? begin + (end - begin) / 4 * 4 : begin;
+    const size_t block_width = p.row_stride == 1 ? p.width / 4 * 4 : 0;
+    for (size_t c = 0; c < block_width; c += 4) {
+      for (size_t k = begin; k < block_end; k += 4) {
+        TransposeFour(p.from + k + c * p.column_stride, p.column_stride, p.to + k * kPanel + c);
+      }
+    }
     for (size_t c = 0; c < p.width; ++c) {
       const float* from = p.from + c * p.column_stride;
-      for (size_t k = begin; c % 4 == 0 && c + 4 <= p.width && k < fours; k += 4) {
-        TransposeFour(from + k, p.column_stride, p.to + k * kPanel + c);
-      }
-      for (size_t k = c < p.width / 4 * 4 ? fours : begin; k < end; ++k) {
+      for (size_t k = c < block_width ? block_end : begin; k < end; ++k) {
         p.to[k * kPanel + c] = from[k * p.row_stride];
       }
     }

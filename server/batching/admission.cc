@@ -14,6 +14,8 @@ namespace {
 // So many requests may wait whatever the model's cost, but for max_time: clients that keep a few
 // calls in flight each are no overload.
 constexpr double kAlwaysFine = 64;
+// A burst may make requests wait for so many times what a model's latency should be, no longer.
+constexpr double kBurst = 4;
 // Looking for dead tasks within the queues, not only at their fronts.
 constexpr absl::Duration kSweepEvery = absl::Milliseconds(1);
 
@@ -84,7 +86,7 @@ bool Scheduler::Full(const BatchTarget& target, const Task& task) const {
   if (model->rows + task.rows > options_.max_rows) return true;
   if (target.queue.max_requests > 0 && model->requests() >= target.queue.max_requests) return true;
   return FromNs(model->waiting_ns() + QueuedNs(target, task.rows)) >
-         options_.workers * options_.max_time;
+         options_.workers * std::min(options_.max_time, kBurst * target.queue.latency_target);
 }
 
 std::optional<Scheduler::Dropped> Scheduler::Refuse(absl::Duration now, const BatchTarget& target,

@@ -11,8 +11,9 @@
 namespace sigserve {
 namespace {
 
-// Added to the process's own nice value: below the I/O threads, above training. Enough for an I/O
-// thread never to have used up its share, little enough to get on beside others' work.
+// Added to the process's own nice value: below the I/O threads, above training unless the process
+// is at 9 or more. Enough for an I/O thread never to have used up its share, little enough to get
+// on beside others' work.
 constexpr int kNice = 10;
 
 /// Stands still while its thread waits for a processor.
@@ -65,6 +66,7 @@ void ComputePool::Add(const BatchTarget& target, Task task) {
     absl::MutexLock lock(&mutex_);
     scheduler_.Offer(clock_->Monotonic(), target, std::move(task));
     dropped = scheduler_.TakeDropped();
+    waiting_.store(scheduler_.queued_rows() > 0, std::memory_order_relaxed);
     work_.Signal();
   }
   End(dropped);
@@ -86,8 +88,11 @@ std::optional<Scheduler::Batch> ComputePool::NextBatch() {
       while (true) {
         batch = scheduler_.Next(clock_->Monotonic());
         dropped = scheduler_.TakeDropped();
+        const bool waiting = scheduler_.queued_rows() > 0;
+        waiting_.store(waiting, std::memory_order_relaxed);
+        if (batch.has_value()) running_.fetch_add(1, std::memory_order_relaxed);
         // One Add() wakes one thread, but may bring work for several: each wakes the next.
-        if (batch.has_value() && scheduler_.queued_rows() > 0) work_.Signal();
+        if (batch.has_value() && waiting) work_.Signal();
         if (batch.has_value() || !dropped.empty()) break;
         if (stopping_) return std::nullopt;
         work_.Wait(&mutex_);
@@ -107,7 +112,6 @@ void ComputePool::Work() {
       absl::MutexLock lock(&mutex_);
       scheduler_.Ended(clock_->Monotonic(), batch->id);
     };
-    running_.fetch_add(1, std::memory_order_relaxed);
     runner.Run(*batch->target, absl::MakeSpan(batch->tasks), batch->reason, ended);
     running_.fetch_sub(1, std::memory_order_relaxed);
   }

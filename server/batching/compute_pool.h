@@ -40,8 +40,12 @@ class ComputePool final : public TaskSink {
     absl::MutexLock lock(&mutex_);
     return scheduler_.queues();
   }
-  /// Threads that run a batch at this moment.
-  int running() const { return running_.load(std::memory_order_relaxed); }
+  /// Threads that run a batch at this moment, and one more if tasks wait, which a thread would take
+  /// if it had a processor.
+  int busy() const {
+    return running_.load(std::memory_order_relaxed) +
+           (waiting_.load(std::memory_order_relaxed) ? 1 : 0);
+  }
 
  private:
   void Work() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -57,6 +61,7 @@ class ComputePool final : public TaskSink {
   Scheduler scheduler_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::atomic<int> running_{0};
+  std::atomic<bool> waiting_{false};  // whether tasks are queued
   std::vector<std::thread> threads_;
 };
 

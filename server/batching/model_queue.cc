@@ -8,12 +8,13 @@ namespace sigserve {
 namespace {
 
 // A batch's time, by estimate: so long that what it costs beside its rows is a twentieth of it,
-// within these bounds. Where a single row is long, so many times that: others wait for one anyway,
-// and a batch of several is the model's only chance to keep up.
+// within these bounds. Where a single row is long, four times that but no longer than kLongest:
+// others wait for one anyway, and a batch of several is the model's only chance to keep up.
 constexpr double kWorthwhile = 21;
 constexpr absl::Duration kShortBatch = absl::Milliseconds(1);
 constexpr absl::Duration kLongBatch = absl::Milliseconds(20);
 constexpr double kLongRows = 4;
+constexpr absl::Duration kLongest = absl::Milliseconds(200);
 // Until a model's cost is known.
 constexpr double kUnknownRowNs = 100'000;
 constexpr int64_t kUnknownRows = 32;
@@ -31,7 +32,7 @@ int64_t GoodRows(const BatchTarget& target) {
   const CostCurve cost = target.cost->curve();
   if (!cost.known()) return kUnknownRows;
   const absl::Duration worthwhile = absl::Nanoseconds(kWorthwhile * cost.batch_ns);
-  const absl::Duration longest = std::max(kLongBatch, kLongRows * cost.Of(1));
+  const absl::Duration longest = std::clamp(kLongRows * cost.Of(1), kLongBatch, kLongest);
   const absl::Duration time =
       std::min(std::clamp(worthwhile, kShortBatch, longest), target.queue.latency_target / 2);
   return std::max<int64_t>(1, cost.RowsWithin(time));

@@ -39,7 +39,8 @@ struct SchedulerOptions {
   /// is longer; half of a model's latency target if that is set.
   absl::Duration delay_target = absl::Milliseconds(25);
   absl::Duration delay_interval = absl::Milliseconds(100);
-  /// What may wait of one model: compute time, for each worker, and rows.
+  /// What may wait of one model: compute time, for each worker, and rows. No more time than four
+  /// times the model's latency target.
   absl::Duration max_time = absl::Seconds(2);
   int64_t max_rows = int64_t{1} << 20;
   /// What may wait in all: bytes of inputs; twice that where requests have started in part, which

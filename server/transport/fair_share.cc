@@ -8,14 +8,24 @@ namespace sigserve {
 namespace {
 
 constexpr absl::Duration kStretch = absl::Milliseconds(2);
-constexpr absl::Duration kMaxRest = absl::Milliseconds(5);
+// What would take longer is forgiven: calls wait meanwhile.
+constexpr absl::Duration kMaxRest = absl::Milliseconds(10);
 
 }  // namespace
 
-absl::Duration FairShare::Used(absl::Duration processor_time, absl::Duration now) {
-  const absl::Duration passed = now - std::exchange(last_, now);
-  credit_ = std::min(kStretch, credit_ + share_ * passed) - processor_time;
-  return std::clamp(-credit_ / share_, absl::ZeroDuration(), kMaxRest);
+void FairShare::Begin(absl::Duration processor_time, absl::Duration now) {
+  if (begun_) return;
+  begun_ = true;
+  processor_time_ = processor_time;
+  now_ = now;
+  credit_ = kStretch;
+}
+
+absl::Duration FairShare::Rest(absl::Duration processor_time, absl::Duration now) {
+  const absl::Duration used = processor_time - std::exchange(processor_time_, processor_time);
+  const absl::Duration earned = share_ * (now - std::exchange(now_, now));
+  credit_ = std::clamp(credit_ + earned - used, -share_ * kMaxRest, kStretch);
+  return std::max(-credit_ / share_, absl::ZeroDuration());
 }
 
 absl::Duration ThreadProcessorTime() {

@@ -10,20 +10,27 @@ namespace sigserve {
 
 class FairShare {
  public:
-  /// `share` of the time may be work, above 0 and at most 1; 1 = all of it.
+  /// `share`, above 0: of the time, how much may be work. 1 or more = all of it.
   explicit FairShare(double share) : share_(share) {}
-
-  /// Others wanted the processor, and the thread has used so much of its time; it is `now` by
-  /// Clock::Monotonic. How long it is to rest; mostly not at all, for some milliseconds at a
-  /// stretch are everybody's.
-  absl::Duration Used(absl::Duration processor_time, absl::Duration now);
 
   bool limits() const { return share_ < 1; }
 
+  /// Others want the processor from now on; or nobody does. Times: the thread's
+  /// ThreadProcessorTime() and Clock::Monotonic's.
+  void Begin(absl::Duration processor_time, absl::Duration now);
+  void End() { begun_ = false; }
+  bool begun() const { return begun_; }
+
+  /// How long the thread is to rest now, for what it has used since Begin() or the last call;
+  /// mostly not at all, for some milliseconds at a stretch are everybody's.
+  absl::Duration Rest(absl::Duration processor_time, absl::Duration now);
+
  private:
   const double share_;
-  absl::Duration last_ = -absl::InfiniteDuration();
-  absl::Duration credit_ = absl::ZeroDuration();  // what it may still use
+  bool begun_ = false;
+  absl::Duration processor_time_;
+  absl::Duration now_;
+  absl::Duration credit_;  // what it may still use
 };
 
 /// The processor's time that the calling thread has had.

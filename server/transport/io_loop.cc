@@ -151,8 +151,7 @@ void IoLoop::Run() {
   void* tag = nullptr;
   bool ok = false;
   while (WaitForEvent(&tag, &ok)) {
-    const bool shares = share_.limits() && ProcessorIsWanted();
-    const absl::Duration used = shares ? ThreadProcessorTime() : absl::ZeroDuration();
+    BeginTurn();
     static_cast<CompletionTag*>(tag)->Complete(ok);
     for (int empty = 0, events = 1; empty < kEmptyPolls && events < kMaxEventsPerTurn;) {
       if (queue_->AsyncNext(&tag, &ok, Immediately()) == grpc::CompletionQueue::GOT_EVENT) {
@@ -164,7 +163,16 @@ void IoLoop::Run() {
     }
     handler_->OnDrained();
     FlushTurn();
-    if (shares) absl::SleepFor(share_.Used(ThreadProcessorTime() - used, clock_.Monotonic()));
+    if (share_.begun()) absl::SleepFor(share_.Rest(ThreadProcessorTime(), clock_.Monotonic()));
+  }
+}
+
+void IoLoop::BeginTurn() {
+  if (!share_.limits()) return;
+  if (!ProcessorIsWanted()) {
+    share_.End();
+  } else if (!share_.begun()) {
+    share_.Begin(ThreadProcessorTime(), clock_.Monotonic());
   }
 }
 

@@ -74,7 +74,7 @@ struct IoLoopOptions {
   /// Says whether others can use the processor, so that polling would take it from them. Called
   /// before each turn and each spin; empty = never.
   std::function<bool()> processor_is_wanted = {};
-  /// Of its time, what the thread takes at most while they can.
+  /// Of its time, what the thread takes at most while they can; 1 or more = all.
   double share_when_wanted = 1;
 };
 
@@ -122,6 +122,7 @@ class IoLoop {
     open_unary_.store(open_unary_.load(std::memory_order_relaxed) + change,
                       std::memory_order_relaxed);
   }
+  void BeginTurn();
   void FlushTurn();
   bool ProcessorIsWanted() const {
     return options_.processor_is_wanted && options_.processor_is_wanted();

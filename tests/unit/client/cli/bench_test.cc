@@ -144,8 +144,8 @@ TEST_F(BenchVerbTest, EveryAnswerIsTallied) {
 
 /// One call at a time, which ends with its deadline: whatever is due meanwhile is overdue then.
 TEST(BenchTest, CallsWhoseDeadlineIsOverAreNotSent) {
+  absl::Notification over;  // outlives the server's handlers
   testing_support::FakeSigserve server(/*max_calls=*/1);
-  absl::Notification over;
   server.predict = [&over](const auto&, auto*) {
     over.WaitForNotification();
     return grpc::Status::OK;

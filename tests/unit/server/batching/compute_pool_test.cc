@@ -107,20 +107,31 @@ TEST_F(ComputePoolTest, ALargeRequestRunsOnAllIdleThreads) {
   EXPECT_EQ(most, 2);
 }
 
-TEST_F(ComputePoolTest, SaysHowManyThreadsRunABatch) {
-  Start(2);
-  EXPECT_EQ(pool_->running(), 0);
+TEST_F(ComputePoolTest, SaysHowManyThreadsAreBusy) {
+  Start(1);
+  EXPECT_EQ(pool_->busy(), 0);
   BatchTarget target = DoublingTarget("m", 10, 1000);
+  absl::Notification first_runs;
+  absl::Notification second_waits;
+  std::vector<int> busy;
   target.run = [&](absl::Span<const TensorView> inputs)
       -> absl::StatusOr<std::unique_ptr<const TaskOutputs>> {
-    EXPECT_EQ(pool_->running(), 1);
+    if (busy.empty()) {
+      first_runs.Notify();
+      second_waits.WaitForNotification();
+    }
+    busy.push_back(pool_->busy());
     return std::make_unique<DoubledRows>(inputs[0]);
   };
-  TaskProbe one;
-  absl::BlockingCounter ended(1);
-  pool_->Add(target, Counted(one.NewTask(1, 1, clock_.Monotonic()), &ended));
+  TaskProbe first;
+  TaskProbe second;
+  absl::BlockingCounter ended(2);
+  pool_->Add(target, Counted(first.NewTask(1, 1, clock_.Monotonic()), &ended));
+  first_runs.WaitForNotification();
+  pool_->Add(target, Counted(second.NewTask(1, 1, clock_.Monotonic()), &ended));
+  second_waits.Notify();
   ended.Wait();
-  EXPECT_OK(one.status);
+  EXPECT_THAT(busy, testing::ElementsAre(2, 1));
 }
 
 /// Many threads, models that go with their last answer, random sizes, cancels and deadlines: each

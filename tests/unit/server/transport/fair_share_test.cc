@@ -7,39 +7,69 @@ namespace {
 
 constexpr absl::Duration kMs = absl::Milliseconds(1);
 
+// A thread that begins with `share` and does what it is told.
+class Thread {
+ public:
+  explicit Thread(double share) : share_(share) { share_.Begin(used_, now_); }
+
+  /// A turn of so much work, for which others took the processor meanwhile; returns the rest.
+  absl::Duration Turn(absl::Duration work, absl::Duration taken = absl::ZeroDuration()) {
+    used_ += work;
+    now_ += work + taken;
+    const absl::Duration rest = share_.Rest(used_, now_);
+    now_ += rest;
+    return rest;
+  }
+  void Idle(absl::Duration time) { now_ += time; }
+  double part() const { return absl::FDivDuration(used_, now_); }
+
+ private:
+  FairShare share_;
+  absl::Duration used_;
+  absl::Duration now_;
+};
+
 TEST(FairShareTest, NoRestWithinTheShare) {
-  FairShare share(0.5);
-  absl::Duration now = absl::Seconds(7);
-  for (int turn = 0; turn < 1000; ++turn, now += kMs) {
-    ASSERT_EQ(share.Used(0.5 * kMs, now), absl::ZeroDuration()) << turn;
+  for (const absl::Duration turn : {0.1 * kMs, kMs, 20 * kMs}) {
+    Thread thread(0.5);
+    for (int i = 0; i < 1000; ++i) ASSERT_EQ(thread.Turn(turn, turn), absl::ZeroDuration()) << i;
   }
 }
 
 TEST(FairShareTest, WhoeverWorksAllTheTimeGetsItsShareInTheEnd) {
   for (const double part : {0.25, 0.5, 0.9}) {
-    FairShare share(part);
-    absl::Duration now = absl::Seconds(7);
-    absl::Duration worked;
-    for (int turn = 0; turn < 10000; ++turn) {
-      now += 0.3 * kMs;
-      worked += 0.3 * kMs;
-      now += share.Used(0.3 * kMs, now);
+    for (const absl::Duration turn : {0.3 * kMs, 2 * kMs}) {
+      Thread thread(part);
+      for (int i = 0; i < 10000; ++i) thread.Turn(turn);
+      EXPECT_NEAR(thread.part(), part, 0.01) << turn;
     }
-    EXPECT_NEAR(absl::FDivDuration(worked, now - absl::Seconds(7)), part, 0.01);
   }
 }
 
 TEST(FairShareTest, AStretchIsFreeHoweverLongItWasIdle) {
-  FairShare share(0.5);
-  EXPECT_EQ(share.Used(2 * kMs, absl::Seconds(1)), absl::ZeroDuration());
-  EXPECT_EQ(share.Used(2 * kMs, absl::Seconds(100)), absl::ZeroDuration());
-  // 4 ms more, of which 2 ms are its share.
-  EXPECT_EQ(share.Used(4 * kMs, absl::Seconds(100) + 4 * kMs), 4 * kMs);
+  Thread thread(0.5);
+  EXPECT_EQ(thread.Turn(2 * kMs), absl::ZeroDuration());
+  thread.Idle(absl::Seconds(100));
+  EXPECT_EQ(thread.Turn(0.1 * kMs), absl::ZeroDuration());
+  EXPECT_EQ(thread.Turn(2 * kMs), absl::ZeroDuration());
+  EXPECT_GT(thread.Turn(4 * kMs), absl::ZeroDuration());
 }
 
-TEST(FairShareTest, NoRestIsLong) {
-  FairShare share(0.1);
-  EXPECT_LE(share.Used(absl::Seconds(1), absl::Seconds(7)), 5 * kMs);
+TEST(FairShareTest, AfterALongTurnOneRestIsEnough) {
+  Thread thread(0.5);
+  EXPECT_EQ(thread.Turn(absl::Seconds(1)), 10 * kMs);
+  EXPECT_EQ(thread.Turn(0.01 * kMs), 0.01 * kMs);
+}
+
+TEST(FairShareTest, WhatWasUsedWhileNobodyWantedItIsFree) {
+  FairShare share(0.5);
+  share.Begin(absl::Seconds(5), absl::Seconds(7));
+  EXPECT_EQ(share.Rest(absl::Seconds(5) + kMs, absl::Seconds(7) + kMs), absl::ZeroDuration());
+  share.End();
+  EXPECT_FALSE(share.begun());
+  share.Begin(absl::Seconds(50), absl::Seconds(52));
+  share.Begin(absl::Seconds(60), absl::Seconds(62));  // it has begun
+  EXPECT_EQ(share.Rest(absl::Seconds(50) + kMs, absl::Seconds(52) + kMs), absl::ZeroDuration());
 }
 
 TEST(FairShareTest, AWholeProcessorHasNoLimit) {

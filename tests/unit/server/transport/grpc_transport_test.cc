@@ -89,9 +89,10 @@ class GrpcTransportTest : public testing::Test {
   void SetUp() override { Start("127.0.0.1:0"); }
   void TearDown() override { Stop(std::chrono::seconds(5)); }
 
-  void Start(const std::string& address) {
+  void Start(const std::string& address, IoLoopOptions loop = {}) {
     TransportOptions options;
     options.listener.address = address;
+    options.loop = std::move(loop);
     ASSERT_OK_AND_ASSIGN(
         transport_,
         GrpcTransport::Create(options,
@@ -188,6 +189,21 @@ class GrpcTransportTest : public testing::Test {
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
 };
+
+TEST_F(GrpcTransportTest, AThreadThatIsToRestAnswersAllTheSame) {
+  Stop(std::chrono::seconds(5));
+  std::atomic<int> asked = 0;
+  Start("127.0.0.1:0", {.spin = absl::Microseconds(50),
+                        .processor_is_wanted = [&asked] { return ++asked % 100 != 0; },
+                        .share_when_wanted = 0.01});
+  for (int i = 0; i < 50; ++i) {
+    std::string answer;
+    ASSERT_TRUE(Call(absl::StrCat(i), &answer).ok());
+    EXPECT_EQ(answer, absl::StrCat(i));
+  }
+  EXPECT_GE(asked, 50);
+  Stop(std::chrono::seconds(5));
+}
 
 TEST_F(GrpcTransportTest, UnaryCallsOfAnySize) {
   for (const size_t size : {0, 1, 23, 24, 8191, 16384, 1000000}) {

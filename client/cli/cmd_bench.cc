@@ -119,6 +119,7 @@ absl::Status Measure(const Target& target, load::LoadOptions options, Measured* 
 absl::StatusOr<std::vector<BenchPoint>> MeasurePoint(const std::vector<Target>& targets,
                                                      const load::LoadOptions& options, int repeat) {
   std::vector<Measured> all;
+  all.reserve(2 * targets.size());
   for (const Target& target : targets) {
     all.push_back({.point = {.target = target.name,
                              .concurrency = options.concurrency,
@@ -136,6 +137,7 @@ absl::StatusOr<std::vector<BenchPoint>> MeasurePoint(const std::vector<Target>& 
     }
   }
   std::vector<BenchPoint> points;
+  points.reserve(all.size());
   for (Measured& measured : all) {
     if (measured.figures.empty()) continue;
     measured.point.figures = MedianOf(measured.figures);

@@ -30,7 +30,7 @@ class VerbsTest : public testing::Test {
       response->set_rows(4);
       return grpc::Status::OK;
     };
-    server_.watch = [this](const v1::WatchJobRequest&, std::vector<v1::JobEvent>* events) {
+    server_.watch = [](const v1::WatchJobRequest&, std::vector<v1::JobEvent>* events) {
       for (int64_t number = 1; number <= 3; ++number) {
         v1::JobEvent& event = events->emplace_back();
         event.set_number(number);

@@ -21,6 +21,11 @@ constexpr int kMaxLengthBytes = 5;
 
 using Index = uint32_t;
 
+bool ReadLength(CodedInputStream* in, uint32_t* length) {
+  const int start = in->CurrentPosition();
+  return in->ReadVarint32(length) && in->CurrentPosition() - start <= kMaxLengthBytes;
+}
+
 void WriteLength(size_t length, char* to) {
   to[0] = static_cast<char>((length & 0x7F) | 0x80);
   to[1] = static_cast<char>(length >> 7);
@@ -57,8 +62,7 @@ bool Payloads::CutMessage(absl::string_view message, absl::Span<const PayloadFie
     }
     const auto tag_length = static_cast<size_t>(in.CurrentPosition() - start);
     uint32_t size = 0;
-    const int size_at = in.CurrentPosition();
-    if (!in.ReadVarint32(&size) || in.CurrentPosition() - size_at > kMaxLengthBytes) return false;
+    if (!ReadLength(&in, &size)) return false;
     const auto at = static_cast<size_t>(in.CurrentPosition());
     if (size > message.size() - at) return false;
     if (rest_.size() + tag_length + kLengthBytes + sizeof(Index) > kMaxRest) return false;
@@ -83,6 +87,32 @@ absl::string_view Payloads::Of(absl::string_view field) const {
   Index index = 0;
   std::memcpy(&index, field.data(), sizeof index);
   return index < payloads_.size() ? payloads_[index] : absl::string_view();
+}
+
+bool Envelope::Open(absl::string_view message, uint64_t* number, absl::string_view* inside) const {
+  CodedInputStream in(reinterpret_cast<const uint8_t*>(message.data()),
+                      static_cast<int>(message.size()));
+  const uint32_t number_tag =
+      WireFormatLite::MakeTag(number_field, WireFormatLite::WIRETYPE_VARINT);
+  const uint32_t message_tag =
+      WireFormatLite::MakeTag(message_field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
+  *number = 0;
+  bool found = false;
+  while (const uint32_t tag = in.ReadTag()) {
+    uint32_t size = 0;
+    if (tag == number_tag) {
+      if (!in.ReadVarint64(number)) return false;
+    } else if (tag == message_tag && !found) {
+      if (!ReadLength(&in, &size)) return false;
+      const auto at = static_cast<size_t>(in.CurrentPosition());
+      if (size > message.size() - at || !in.Skip(static_cast<int>(size))) return false;
+      *inside = message.substr(at, size);
+      found = true;
+    } else {
+      return false;
+    }
+  }
+  return found && in.ConsumedEntireMessage();
 }
 
 void Payloads::Clear() {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "absl/container/inlined_vector.h"
@@ -36,6 +37,9 @@ class Payloads {
   /// The bytes that a parsed bytes field stands for: its payload if the request was cut, else its
   /// own.
   absl::string_view Of(absl::string_view field) const;
+  /// In the order of the message, whose views they are. None is empty.
+  absl::Span<const absl::string_view> payloads() const { return payloads_; }
+  void Add(absl::string_view payload) { payloads_.push_back(payload); }
   void Clear();
 
  private:
@@ -43,6 +47,14 @@ class Payloads {
 
   absl::InlinedVector<absl::string_view, 4> payloads_;
   std::string rest_;
+};
+
+/// A message that is made of one number and one message: the number, and the other's bytes. False
+/// when there is anything else in it, or not both (a number of 0 may be missing).
+struct Envelope {
+  int number_field;
+  int message_field;
+  bool Open(absl::string_view message, uint64_t* number, absl::string_view* inside) const;
 };
 
 /// The same where a request may not have been cut at all (null).

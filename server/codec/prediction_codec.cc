@@ -17,8 +17,6 @@ constexpr PayloadField kTensorPayloads[] = {{v1::Tensor::kDataFieldNumber, {}}};
 constexpr PayloadField kPredictPayloads[] = {
     {v1::PredictRequest::kInputsFieldNumber, kTensorPayloads},
     {v1::PredictRequest::kMatrixFieldNumber, {}}};
-constexpr PayloadField kPredictStreamPayloads[] = {
-    {v1::PredictStreamRequest::kRequestFieldNumber, kPredictPayloads}};
 
 absl::StatusOr<DType> DecodeDType(const v1::Tensor& tensor, const Signature& signature) {
   switch (tensor.dtype()) {
@@ -216,7 +214,6 @@ void EncodeDecisions(absl::Span<const float> thresholds, v1::PredictOutput* out)
 }  // namespace
 
 absl::Span<const PayloadField> PredictPayloads() { return kPredictPayloads; }
-absl::Span<const PayloadField> PredictStreamPayloads() { return kPredictStreamPayloads; }
 
 absl::StatusOr<ModelQuery> DecodeModelSpec(const v1::ModelSpec& spec) {
   if (spec.name().empty()) {

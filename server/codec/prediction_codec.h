@@ -15,9 +15,11 @@
 
 namespace sigserve {
 
-/// Where the tensors' bytes are in a PredictRequest and a PredictStreamRequest.
+/// Where the tensors' bytes are in a PredictRequest.
 absl::Span<const PayloadField> PredictPayloads();
-absl::Span<const PayloadField> PredictStreamPayloads();
+/// A PredictStreamRequest around its PredictRequest.
+inline constexpr Envelope kPredictStreamEnvelope = {v1::PredictStreamRequest::kIdFieldNumber,
+                                                    v1::PredictStreamRequest::kRequestFieldNumber};
 
 /// Views of the spec's name and label. INVALID_ARGUMENT for an empty name and a version below 1.
 absl::StatusOr<ModelQuery> DecodeModelSpec(const v1::ModelSpec& spec);

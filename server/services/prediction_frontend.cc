@@ -33,19 +33,30 @@ class PredictionFrontend::Call {
   void Clear() {
     arena_.Reset();
     payloads_.Clear();
+    known_.reset();
   }
 
-  /// Parses the message into a new M, but for its payloads, which are in `fields`.
+  /// Parses the pieces of an M, but for its payloads, which are in `fields`.
   template <typename M>
-  absl::Status Parse(absl::Span<const PayloadField> fields, M** request) {
-    *request = New<M>();
-    const absl::Span<const absl::string_view> pieces = message_->request();
+  absl::Status Parse(absl::Span<const absl::string_view> pieces,
+                     absl::Span<const PayloadField> fields, ParseCache<M>* cache,
+                     const M** request) {
     // A payload in pieces is to be copied anyway.
-    if (pieces.size() != 1 || !payloads_.Cut(pieces[0], fields)) {
-      return ParseMessage(pieces, *request);
+    if (pieces.size() != 1) return Parse(pieces, request);
+    std::shared_ptr<const M> known = cache->Cut(pieces[0], fields, &payloads_);
+    if (known != nullptr) {
+      *request = known.get();
+      known_ = std::move(known);
+      return absl::OkStatus();
     }
-    const absl::string_view rest = payloads_.rest();
-    return ParseMessage({&rest, 1}, *request);
+    const absl::string_view rest = payloads_.payloads().empty() ? pieces[0] : payloads_.rest();
+    return Parse({&rest, 1}, request);
+  }
+  template <typename M>
+  absl::Status Parse(absl::Span<const absl::string_view> pieces, const M** request) {
+    M* const parsed = New<M>();
+    *request = parsed;
+    return ParseMessage(pieces, parsed);
   }
   /// The answer to be: a new M.
   template <typename M>
@@ -57,10 +68,10 @@ class PredictionFrontend::Call {
   InboundMessage* message() const { return message_; }
   google::protobuf::Message* response() const { return response_; }
 
-  CallContext Context(absl::string_view method, const Clock& clock) const {
+  CallContext Context(absl::string_view method) const {
     CallContext context;
     context.method = method;
-    context.time_left = message_->deadline() - clock.Monotonic();
+    context.deadline = message_->deadline();
     context.cancelled = [message = message_] { return message->cancelled(); };
     context.payloads = &payloads_;
     return context;
@@ -81,6 +92,7 @@ class PredictionFrontend::Call {
   alignas(16) char block_[kArenaBytes];
   google::protobuf::Arena arena_;
   Payloads payloads_;
+  std::shared_ptr<const void> known_;  // the request, where it was parsed before
   InboundMessage* message_ = nullptr;
   google::protobuf::Message* response_ = nullptr;
 };
@@ -100,8 +112,7 @@ std::vector<TransportMethod> PredictionFrontend::Methods() {
 PredictionFrontend::PredictionFrontend(ModelRegistry* registry, RequestRecorder* recorder,
                                        const Clock* clock, int64_t max_answer_bytes,
                                        TaskSink* heavy)
-    : clock_(clock),
-      recorder_(recorder),
+    : recorder_(recorder),
       batcher_(
           {}, clock,
           [recorder](const BatchTarget& target, DispatchReason reason) {
@@ -172,19 +183,30 @@ void PredictionFrontend::OnMessage(InboundMessage* message) {
 // The functions below that hear of the end hold two pointers: of that size they take no memory.
 
 void PredictionFrontend::Predict(Call* call) {
-  v1::PredictRequest* request;
-  const absl::Status parsed = call->Parse(PredictPayloads(), &request);
+  const v1::PredictRequest* request;
+  const absl::Status parsed =
+      call->Parse(call->message()->request(), PredictPayloads(), &predict_cache_, &request);
   if (!parsed.ok()) return Finish(call, parsed);
-  handler_.Predict(*request, call->Context("Predict", *clock_),
-                   call->MakeResponse<v1::PredictResponse>(),
+  handler_.Predict(*request, call->Context("Predict"), call->MakeResponse<v1::PredictResponse>(),
                    [this, call](const absl::Status& status) { Finish(call, status); });
 }
 
 void PredictionFrontend::PredictStream(Call* call) {
-  v1::PredictStreamRequest* request;
-  const absl::Status parsed = call->Parse(PredictStreamPayloads(), &request);
+  const absl::Span<const absl::string_view> pieces = call->message()->request();
+  const v1::PredictRequest* request;
+  uint64_t id = 0;  // every message has its own
+  absl::string_view inside;
+  absl::Status parsed;
+  if (pieces.size() == 1 && kPredictStreamEnvelope.Open(pieces[0], &id, &inside)) {
+    parsed = call->Parse({&inside, 1}, PredictPayloads(), &predict_cache_, &request);
+  } else {
+    const v1::PredictStreamRequest* message;
+    parsed = call->Parse(pieces, &message);
+    id = message->id();
+    request = &message->request();
+  }
   auto* response = call->MakeResponse<v1::PredictStreamResponse>();
-  response->set_id(request->id());
+  response->set_id(id);
   const auto done = [this, call](const absl::Status& status) {
     if (!status.ok()) {
       auto* answer = static_cast<v1::PredictStreamResponse*>(call->response());
@@ -194,22 +216,23 @@ void PredictionFrontend::PredictStream(Call* call) {
     Finish(call, absl::OkStatus());
   };
   if (!parsed.ok()) return done(parsed);
-  handler_.Predict(request->request(), call->Context("PredictStream", *clock_),
-                   response->mutable_response(), done);
+  handler_.Predict(*request, call->Context("PredictStream"), response->mutable_response(), done);
 }
 
 void PredictionFrontend::ModelInfer(Call* call) {
-  inference::ModelInferRequest* request;
-  const absl::Status parsed = call->Parse(InferPayloads(), &request);
+  const inference::ModelInferRequest* request;
+  const absl::Status parsed =
+      call->Parse(call->message()->request(), InferPayloads(), &infer_cache_, &request);
   if (!parsed.ok()) return Finish(call, parsed);
-  handler_.Infer(*request, call->Context("ModelInfer", *clock_),
+  handler_.Infer(*request, call->Context("ModelInfer"),
                  call->MakeResponse<inference::ModelInferResponse>(),
                  [this, call](const absl::Status& status) { Finish(call, status); });
 }
 
 void PredictionFrontend::ModelStreamInfer(Call* call) {
-  inference::ModelInferRequest* request;
-  const absl::Status parsed = call->Parse(InferPayloads(), &request);
+  const inference::ModelInferRequest* request;
+  const absl::Status parsed =
+      call->Parse(call->message()->request(), InferPayloads(), &infer_cache_, &request);
   auto* response = call->MakeResponse<inference::ModelStreamInferResponse>();
   response->mutable_infer_response()->set_id(request->id());
   const auto done = [this, call](const absl::Status& status) {
@@ -220,8 +243,8 @@ void PredictionFrontend::ModelStreamInfer(Call* call) {
     Finish(call, absl::OkStatus());
   };
   if (!parsed.ok()) return done(parsed);
-  handler_.Infer(*request, call->Context("ModelStreamInfer", *clock_),
-                 response->mutable_infer_response(), done);
+  handler_.Infer(*request, call->Context("ModelStreamInfer"), response->mutable_infer_response(),
+                 done);
 }
 
 void PredictionFrontend::Finish(Call* call, const absl::Status& status) {

@@ -13,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "model/base/clock.h"
 #include "server/batching/drain_batcher.h"
+#include "server/services/parse_cache.h"
 #include "server/services/prediction_handler.h"
 #include "server/services/turn_recorder.h"
 #include "server/transport/message.h"
@@ -50,8 +51,9 @@ class PredictionFrontend final : public MessageHandler {
   void ModelStreamInfer(Call* call);
   void Finish(Call* call, const absl::Status& status);
 
-  const Clock* const clock_;
   TurnRecorder recorder_;
+  ParseCache<v1::PredictRequest> predict_cache_;
+  ParseCache<inference::ModelInferRequest> infer_cache_;
   DrainBatcher batcher_;
   PredictionHandler handler_;
   std::atomic<int64_t> in_flight_{0};

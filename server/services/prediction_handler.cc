@@ -108,7 +108,7 @@ class PredictionHandler::InferExchange final : public Exchange {
 
   absl::StatusOr<ModelQuery> Query() override {
     SIGSERVE_ASSIGN_OR_RETURN(parameters_, DecodeInferParameters(request_));
-    call.time_left = std::min(call.time_left, parameters_.timeout);
+    call.deadline = std::min(call.deadline, start + parameters_.timeout);
     return DecodeQuery(request_.model_name(), request_.model_version());
   }
 
@@ -188,7 +188,7 @@ absl::Status PredictionHandler::Prepare(Exchange& exchange, Task* task) const {
   exchange.servable = *std::move(found);
   exchange.record.model = exchange.servable->name();
   exchange.record.version = exchange.servable->version();
-  if (exchange.call.time_left <= absl::ZeroDuration()) {
+  if (exchange.call.deadline <= exchange.start) {
     return absl::DeadlineExceededError("the deadline had passed when the request arrived");
   }
   SIGSERVE_RETURN_IF_ERROR(exchange.Decode(exchange.servable->signature()));
@@ -198,8 +198,8 @@ absl::Status PredictionHandler::Prepare(Exchange& exchange, Task* task) const {
   SIGSERVE_RETURN_IF_ERROR(CheckAnswer(exchange.AnswerBytes(
       [&](int output) { return ExpectedElements(signature, output, task->rows); })));
   task->arrival = exchange.start;
-  task->deadline = exchange.start + exchange.call.time_left;
-  task->cancelled = exchange.call.cancelled;
+  task->deadline = exchange.call.deadline;
+  task->cancelled = std::move(exchange.call.cancelled);
   task->priority = exchange.priority();
   return absl::OkStatus();
 }

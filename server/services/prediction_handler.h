@@ -25,8 +25,8 @@ namespace sigserve {
 struct CallContext {
   /// For the record: a literal, e.g. "Predict".
   absl::string_view method;
-  /// Until the caller's deadline; zero or less = already late.
-  absl::Duration time_left = absl::InfiniteDuration();
+  /// On the handler's monotonic clock.
+  absl::Duration deadline = absl::InfiniteDuration();
   /// True once the caller has gone; may be empty. Not asked after `done`.
   std::function<bool()> cancelled = {};
   /// Tensor bytes that were cut out of the request; null = all is in it.

@@ -23,8 +23,9 @@ constexpr int kPostedRareCalls = 2;
 constexpr int kEmptyPolls = 2;
 // A turn takes so many events at most: under overload events come as fast as they are taken.
 constexpr int kMaxEventsPerTurn = 512;
-// The least that Linux gives.
-constexpr absl::Duration kTimeSlice = absl::Microseconds(100);
+// More than most turns take: who has used up its slice in the middle of one waits for whole ticks.
+// Less than others' slices, a millisecond and more: who wakes with the shorter one goes first.
+constexpr absl::Duration kTimeSlice = absl::Microseconds(400);
 
 gpr_timespec Immediately() { return gpr_time_0(GPR_CLOCK_MONOTONIC); }
 

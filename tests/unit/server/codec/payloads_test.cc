@@ -57,19 +57,65 @@ TEST(PayloadsTest, ViewsPointIntoTheMessageAndTheRestIsSmall) {
   }
 }
 
-TEST(PayloadsTest, AStreamsRequestIsOneDeeper) {
+std::string Stream(uint64_t id, const v1::PredictRequest& request) {
   v1::PredictStreamRequest message;
-  message.set_id(7);
-  *message.mutable_request() = TwoTensors();
-  message.mutable_request()->set_matrix("12345678");
-  const std::string bytes = message.SerializeAsString();
-  Payloads payloads;
-  ASSERT_TRUE(payloads.Cut(bytes, PredictStreamPayloads()));
-  v1::PredictStreamRequest parsed;
-  ASSERT_TRUE(parsed.ParseFromArray(payloads.rest().data(), payloads.rest().size()));
-  EXPECT_EQ(parsed.id(), 7U);
-  EXPECT_EQ(payloads.Of(parsed.request().matrix()), "12345678");
-  EXPECT_EQ(payloads.Of(parsed.request().inputs(1).data()), std::string(200, 'b'));
+  message.set_id(id);
+  *message.mutable_request() = request;
+  return message.SerializeAsString();
+}
+
+TEST(EnvelopeTest, TheNumberAndTheMessageWithin) {
+  for (const uint64_t id : {uint64_t{0}, uint64_t{7}, ~uint64_t{0}}) {
+    const std::string bytes = Stream(id, TwoTensors());
+    uint64_t number = 1;
+    absl::string_view inside;
+    ASSERT_TRUE(kPredictStreamEnvelope.Open(bytes, &number, &inside));
+    EXPECT_EQ(number, id);
+    EXPECT_EQ(inside, TwoTensors().SerializeAsString());
+    EXPECT_GE(inside.data(), bytes.data());
+    EXPECT_LE(inside.data() + inside.size(), bytes.data() + bytes.size());
+  }
+}
+
+TEST(EnvelopeTest, WhatElseThereIsIsLeftToProtobuf) {
+  const std::string good = Stream(7, TwoTensors());
+  uint64_t number = 0;
+  absl::string_view inside;
+  EXPECT_FALSE(kPredictStreamEnvelope.Open("", &number, &inside));
+  EXPECT_FALSE(kPredictStreamEnvelope.Open("\x08\x07", &number, &inside)) << "no request";
+  EXPECT_FALSE(kPredictStreamEnvelope.Open(good + good, &number, &inside)) << "merged";
+  EXPECT_FALSE(kPredictStreamEnvelope.Open(good + "\x18\x01", &number, &inside)) << "field 3";
+  EXPECT_FALSE(kPredictStreamEnvelope.Open(good + std::string(1, '\0'), &number, &inside));
+  for (size_t length = 0; length < good.size(); ++length) {
+    EXPECT_FALSE(kPredictStreamEnvelope.Open(good.substr(0, length), &number, &inside)) << length;
+  }
+}
+
+// Whatever the bytes: if it opens, Protobuf finds the same within.
+TEST(EnvelopeTest, MutantsOpenAsProtobufReadsThem) {
+  google::protobuf::SetLogHandler(nullptr);  // it reports every mutant that is no UTF-8
+  const std::string good = Stream(300, TwoTensors());
+  std::minstd_rand random(1);  // NOLINT(cert-msc51-cpp): the same mutants every time
+  int opened = 0;
+  for (int i = 0; i < 100'000; ++i) {
+    std::string bytes = good.substr(0, 1 + random() % good.size());
+    if (random() % 2 == 0) bytes = good;
+    for (unsigned n = random() % 3; n > 0; --n) {
+      bytes[random() % std::min<size_t>(bytes.size(), 24)] = static_cast<char>(random());
+    }
+    uint64_t number = 0;
+    absl::string_view inside;
+    if (!kPredictStreamEnvelope.Open(bytes, &number, &inside)) continue;
+    ++opened;
+    v1::PredictRequest request;
+    const bool parses = request.ParseFromArray(inside.data(), static_cast<int>(inside.size()));
+    v1::PredictStreamRequest whole;
+    ASSERT_EQ(whole.ParseFromString(bytes), parses);
+    if (!parses) continue;
+    ASSERT_EQ(whole.id(), number);
+    ASSERT_EQ(whole.request().SerializeAsString(), request.SerializeAsString());
+  }
+  EXPECT_GT(opened, 1000);
 }
 
 TEST(PayloadsTest, RawContentsEmptyOnesToo) {

@@ -122,7 +122,7 @@ TEST_F(PredictionHandlerTest, AnAnswerAndItsRecord) {
 
 TEST_F(PredictionHandlerTest, EveryErrorIsRecordedAndMadeUpNamesAreNot) {
   CallContext late;
-  late.time_left = absl::ZeroDuration();
+  late.deadline = clock_.Monotonic();
   CallContext gone;
   gone.cancelled = [] { return true; };
   struct Case {
@@ -163,7 +163,7 @@ TEST_F(PredictionHandlerTest, OipTimeoutShortensTheDeadline) {
   request.add_raw_input_contents(std::string(12, '\0'));
   const auto infer = [&](absl::Duration time_left) {
     CallContext call;
-    call.time_left = time_left;
+    call.deadline = clock_.Monotonic() + time_left;
     inference::ModelInferResponse response;
     absl::Status result;
     handler_.Infer(request, call, &response, [&](const absl::Status& s) { result = s; });

@@ -1,0 +1,97 @@
+// What a prediction costs above the transport, in process, on one thread: from a message's bytes to
+// its reply's, through mlp_64_128_2 and the metrics, 64 messages a turn.
+//   build/<preset>/bin/frontend_bench
+#include <benchmark/benchmark.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "inference/grpc_service.pb.h"
+#include "model/base/clock.h"
+#include "model/base/file.h"
+#include "model/repository/repository.h"
+#include "server/metrics/exporter.h"
+#include "server/registry/model_registry.h"
+#include "server/services/prediction_frontend.h"
+#include "server/services/statistics.h"
+#include "sigserve/v1/prediction.pb.h"
+#include "tests/bench/models.h"
+#include "tests/support/fake_message.h"
+
+namespace sigserve::bench {
+namespace {
+
+using testing_support::FakeMessage;
+
+constexpr char kModel[] = "mlp_64_128_2";
+constexpr int64_t kColumns = 64;
+constexpr int kMessages = 64;
+
+// As PredictionFrontend::Methods() numbers them.
+enum Method { kModelInfer, kModelStreamInfer, kPredict, kPredictStream };
+
+std::string Request(Method method, int64_t rows) {
+  const std::vector<float> x = RandomFloats(rows * kColumns, 1, 3);
+  const std::string bytes(reinterpret_cast<const char*>(x.data()), x.size() * sizeof(float));
+  if (method == kModelInfer || method == kModelStreamInfer) {
+    inference::ModelInferRequest request;
+    request.set_model_name(kModel);
+    auto* input = request.add_inputs();
+    input->set_name("x");
+    input->set_datatype("FP32");
+    input->add_shape(rows);
+    input->add_shape(kColumns);
+    request.add_raw_input_contents(bytes);
+    return request.SerializeAsString();
+  }
+  v1::PredictRequest request;
+  request.mutable_model()->set_name(kModel);
+  v1::Tensor* input = request.add_inputs();
+  input->set_name("x");
+  input->add_shape(rows);
+  input->add_shape(kColumns);
+  input->set_data(bytes);
+  if (method == kPredict) return request.SerializeAsString();
+  v1::PredictStreamRequest message;
+  message.set_id(7);
+  *message.mutable_request() = request;
+  return message.SerializeAsString();
+}
+
+void Turn(benchmark::State& state, Method method) {
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // as the server does
+  PosixFileSystem files;
+  RealClock clock;
+  Repository repository(&files, SIGSERVE_SOURCE_DIR "/deploy/examples/repository");
+  const auto registry =
+      ModelRegistry::Create(&repository, &files, &clock, [](const std::string&, bool) {});
+  const absl::Status loaded = registry->Reload(kModel);
+  if (!loaded.ok()) return state.SkipWithError(loaded.ToString().c_str());
+  const auto metrics = MetricsExporter::Create("0");
+  StatisticsRecorder statistics(metrics.get(), &clock);
+  PredictionFrontend frontend(registry.get(), &statistics, &clock, 1 << 20);
+  std::vector<std::unique_ptr<FakeMessage>> messages;
+  for (int i = 0; i < kMessages; ++i) {
+    messages.push_back(std::make_unique<FakeMessage>(method, Request(method, state.range(0))));
+  }
+  for (auto _ : state) {
+    for (const auto& message : messages) frontend.OnMessage(message.get());
+    frontend.OnDrained();
+  }
+  for (const auto& message : messages) {
+    if (!message->status->ok()) state.SkipWithError(message->status->ToString().c_str());
+  }
+  state.SetItemsProcessed(state.iterations() * kMessages);
+}
+
+BENCHMARK_CAPTURE(Turn, Predict, kPredict)->Arg(1)->Arg(32);
+BENCHMARK_CAPTURE(Turn, PredictStream, kPredictStream)->Arg(1)->Arg(32);
+BENCHMARK_CAPTURE(Turn, ModelInfer, kModelInfer)->Arg(1)->Arg(32);
+BENCHMARK_CAPTURE(Turn, ModelStreamInfer, kModelStreamInfer)->Arg(1)->Arg(32);
+
+}  // namespace
+}  // namespace sigserve::bench
+
+BENCHMARK_MAIN();

@@ -1,0 +1,142 @@
+#include "server/services/parse_cache.h"
+
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "server/codec/prediction_codec.h"
+#include "sigserve/v1/prediction.pb.h"
+
+namespace sigserve {
+namespace {
+
+using Cache = ParseCache<v1::PredictRequest>;
+
+std::string Request(const std::string& model, const std::vector<std::string>& data) {
+  v1::PredictRequest request;
+  request.mutable_model()->set_name(model);
+  for (const std::string& bytes : data) {
+    v1::Tensor* tensor = request.add_inputs();
+    tensor->set_name("x");
+    tensor->add_shape(static_cast<int64_t>(bytes.size()));
+    tensor->set_data(bytes);
+  }
+  request.set_return_timing(true);
+  return request.SerializeAsString();
+}
+
+class ParseCacheTest : public testing::Test {
+ protected:
+  std::shared_ptr<const v1::PredictRequest> Cut(const std::string& bytes) {
+    return cache_.Cut(bytes, PredictPayloads(), &payloads_);
+  }
+  bool Knows(const std::string& bytes) { return Cut(bytes) != nullptr; }
+  /// As a handler reads it, whether it was known or not.
+  std::string Read(const std::string& bytes) {
+    const std::shared_ptr<const v1::PredictRequest> known = Cut(bytes);
+    v1::PredictRequest request;
+    if (known != nullptr) {
+      request = *known;
+    } else {
+      const absl::string_view rest =
+          payloads_.payloads().empty() ? absl::string_view(bytes) : payloads_.rest();
+      if (!request.ParseFromArray(rest.data(), static_cast<int>(rest.size()))) return "malformed";
+    }
+    for (v1::Tensor& tensor : *request.mutable_inputs()) {
+      tensor.set_data(std::string(payloads_.Of(tensor.data())));
+    }
+    request.set_matrix(std::string(payloads_.Of(request.matrix())));
+    return request.SerializeAsString();
+  }
+
+  Cache cache_;
+  Payloads payloads_;
+};
+
+TEST_F(ParseCacheTest, FromTheSecondTimeOnItIsKnownWhateverItsBytes) {
+  EXPECT_FALSE(Knows(Request("m", {"abcd", "efgh"})));
+  const auto second = Cut(Request("m", {"ijkl", "mnop"}));
+  ASSERT_TRUE(second != nullptr);
+  EXPECT_EQ(second->model().name(), "m");
+  const std::string bytes = Request("m", {"qrst", "uvwx"});
+  const auto third = Cut(bytes);
+  EXPECT_EQ(third.get(), second.get());
+  ASSERT_EQ(payloads_.payloads().size(), 2U);
+  EXPECT_EQ(payloads_.Of(third->inputs(0).data()), "qrst");
+  EXPECT_EQ(payloads_.Of(third->inputs(1).data()), "uvwx");
+  EXPECT_GE(payloads_.payloads()[0].data(), bytes.data()) << "a view";
+}
+
+TEST_F(ParseCacheTest, AnyOtherDifferenceMakesItUnknown) {
+  Cut(Request("m", {"abcd"}));
+  ASSERT_TRUE(Knows(Request("m", {"abcd"})));
+  EXPECT_FALSE(Knows(Request("n", {"abcd"}))) << "name";
+  EXPECT_FALSE(Knows(Request("m", {"abcde"}))) << "length";
+  EXPECT_FALSE(Knows(Request("m", {"ab", "cd"}))) << "count";
+  EXPECT_TRUE(Knows(Request("m", {"wxyz"})));
+}
+
+TEST_F(ParseCacheTest, WithoutPayloadsNothingIsKept) {
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(Knows(Request("m", {})));
+    EXPECT_TRUE(payloads_.payloads().empty());
+  }
+}
+
+TEST_F(ParseCacheTest, MuchBesideThePayloadsIsNotKept) {
+  const std::string bytes = Request(std::string(Cache::kMaxBytes, 'm'), {"abcd"});
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(Knows(bytes));
+    EXPECT_EQ(payloads_.payloads().size(), 1U) << "but cut";
+  }
+}
+
+TEST_F(ParseCacheTest, WhatIsMalformedStaysUnknown) {
+  std::string bytes = Request("m", {"abcd"});
+  bytes[2] = '\x7F';  // the model's field for another, of the same length
+  bytes[3] = '\x7F';
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Read(bytes), "malformed");
+}
+
+TEST_F(ParseCacheTest, WhatIsWantedOutlivesAFloodOfOthers) {
+  const std::string wanted = Request("wanted", {"abcd"});
+  Cut(wanted);
+  Cut(wanted);
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_FALSE(Knows(Request(absl::StrCat("other ", i), {"abcd"})));
+    EXPECT_TRUE(Knows(wanted)) << i;
+  }
+}
+
+TEST_F(ParseCacheTest, AMessageOutlivesItsPlace) {
+  Cut(Request("m", {"abcd"}));
+  const auto known = Cut(Request("m", {"abcd"}));
+  for (int i = 0; i < 100; ++i) Cut(Request(absl::StrCat("other ", i), {"abcd"}));
+  EXPECT_FALSE(Knows(Request("m", {"abcd"}))) << "nobody wanted it meanwhile";
+  EXPECT_EQ(known->model().name(), "m");
+}
+
+// Random requests of few kinds, with bytes that look like fields: each reads as it would alone.
+TEST_F(ParseCacheTest, EachReadsAsItself) {
+  std::minstd_rand random(1);  // NOLINT(cert-msc51-cpp): the same requests every time
+  int known = 0;
+  for (int i = 0; i < 50'000; ++i) {
+    std::vector<std::string> data(random() % 3);
+    for (std::string& bytes : data) {
+      bytes.resize(random() % 3 * 4);
+      for (char& c : bytes) c = static_cast<char>(random() % 32);
+    }
+    const std::string bytes = Request(random() % 2 == 0 ? "a" : "b", data);
+    v1::PredictRequest expected;
+    ASSERT_TRUE(expected.ParseFromString(bytes));
+    ASSERT_EQ(Read(bytes), expected.SerializeAsString());
+    known += Knows(bytes) ? 1 : 0;
+  }
+  EXPECT_GT(known, 10'000);
+}
+
+}  // namespace
+}  // namespace sigserve

@@ -5,8 +5,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <ctime>
 #include <utility>
+
+#include "model/base/thread_clock.h"
 
 namespace sigserve {
 namespace {
@@ -15,17 +16,6 @@ namespace {
 // is at 9 or more. Enough for an I/O thread never to have used up its share, little enough to get
 // on beside others' work.
 constexpr int kNice = 10;
-
-/// Stands still while its thread waits for a processor.
-class ThreadCpuClock final : public Clock {
- public:
-  absl::Time Now() const override { return absl::UnixEpoch() + Monotonic(); }
-  absl::Duration Monotonic() const override {
-    timespec now = {};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return absl::DurationFromTimespec(now);
-  }
-};
 
 /// On Linux a thread has a nice value and a policy of its own. Where they are refused, batches only
 /// compete harder.
@@ -105,7 +95,7 @@ std::optional<Scheduler::Batch> ComputePool::NextBatch() {
 
 void ComputePool::Work() {
   YieldToOthers();
-  const ThreadCpuClock cpu_clock;
+  const ThreadClock cpu_clock;
   BatchRunner runner(clock_, &cpu_clock, on_batch_);
   while (std::optional<Scheduler::Batch> batch = NextBatch()) {
     const auto ended = [&] {

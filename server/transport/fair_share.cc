@@ -1,7 +1,6 @@
 #include "server/transport/fair_share.h"
 
 #include <algorithm>
-#include <ctime>
 #include <utility>
 
 namespace sigserve {
@@ -26,12 +25,6 @@ absl::Duration FairShare::Rest(absl::Duration processor_time, absl::Duration now
   const absl::Duration earned = share_ * (now - std::exchange(now_, now));
   credit_ = std::clamp(credit_ + earned - used, -share_ * kMaxRest, kStretch);
   return std::max(-credit_ / share_, absl::ZeroDuration());
-}
-
-absl::Duration ThreadProcessorTime() {
-  timespec time = {};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return absl::DurationFromTimespec(time);
 }
 
 }  // namespace sigserve

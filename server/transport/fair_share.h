@@ -15,8 +15,8 @@ class FairShare {
 
   bool limits() const { return share_ < 1; }
 
-  /// Others want the processor from now on; or nobody does. Times: the thread's
-  /// ThreadProcessorTime() and Clock::Monotonic's.
+  /// Others want the processor from now on; or nobody does. Times: ThreadClock's, of this thread,
+  /// and Clock::Monotonic's.
   void Begin(absl::Duration processor_time, absl::Duration now);
   void End() { begun_ = false; }
   bool begun() const { return begun_; }
@@ -32,8 +32,5 @@ class FairShare {
   absl::Duration now_;
   absl::Duration credit_;  // what it may still use
 };
-
-/// The processor's time that the calling thread has had.
-absl::Duration ThreadProcessorTime();
 
 }  // namespace sigserve

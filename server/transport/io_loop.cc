@@ -164,7 +164,9 @@ void IoLoop::Run() {
     }
     handler_->OnDrained();
     FlushTurn();
-    if (share_.begun()) absl::SleepFor(share_.Rest(ThreadProcessorTime(), clock_.Monotonic()));
+    if (share_.begun()) {
+      absl::SleepFor(share_.Rest(thread_clock_.Monotonic(), clock_.Monotonic()));
+    }
   }
 }
 
@@ -173,7 +175,7 @@ void IoLoop::BeginTurn() {
   if (!ProcessorIsWanted()) {
     share_.End();
   } else if (!share_.begun()) {
-    share_.Begin(ThreadProcessorTime(), clock_.Monotonic());
+    share_.Begin(thread_clock_.Monotonic(), clock_.Monotonic());
   }
 }
 

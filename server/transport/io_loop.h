@@ -16,6 +16,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
 #include "model/base/clock.h"
+#include "model/base/thread_clock.h"
 #include "server/transport/connections.h"
 #include "server/transport/fair_share.h"
 #include "server/transport/message.h"
@@ -140,6 +141,7 @@ class IoLoop {
   absl::flat_hash_set<StreamCall*> streams_ ABSL_GUARDED_BY(streams_mutex_);
   StreamEnd stream_end_ ABSL_GUARDED_BY(streams_mutex_) = StreamEnd::kNone;
   const RealClock clock_;
+  const ThreadClock thread_clock_;
   SpinPolicy spin_;
   FairShare share_;
   std::thread thread_;

@@ -15,7 +15,8 @@ namespace {
 
 using Cache = ParseCache<v1::PredictRequest>;
 
-std::string Request(const std::string& model, const std::vector<std::string>& data) {
+std::string Request(const std::string& model, const std::vector<std::string>& data,
+                    uint32_t priority = 0) {
   v1::PredictRequest request;
   request.mutable_model()->set_name(model);
   for (const std::string& bytes : data) {
@@ -25,6 +26,7 @@ std::string Request(const std::string& model, const std::vector<std::string>& da
     tensor->set_data(bytes);
   }
   request.set_return_timing(true);
+  request.set_priority(priority);
   return request.SerializeAsString();
 }
 
@@ -76,6 +78,8 @@ TEST_F(ParseCacheTest, AnyOtherDifferenceMakesItUnknown) {
   EXPECT_FALSE(Knows(Request("n", {"abcd"}))) << "name";
   EXPECT_FALSE(Knows(Request("m", {"abcde"}))) << "length";
   EXPECT_FALSE(Knows(Request("m", {"ab", "cd"}))) << "count";
+  EXPECT_FALSE(Knows(Request("m", {"abcd"}, 1))) << "what comes after the payloads";
+  EXPECT_FALSE(Knows(Request("m", {"abcd"}, 2))) << "of the same length";
   EXPECT_TRUE(Knows(Request("m", {"wxyz"})));
 }
 
@@ -129,7 +133,7 @@ TEST_F(ParseCacheTest, EachReadsAsItself) {
       bytes.resize(random() % 3 * 4);
       for (char& c : bytes) c = static_cast<char>(random() % 32);
     }
-    const std::string bytes = Request(random() % 2 == 0 ? "a" : "b", data);
+    const std::string bytes = Request(random() % 2 == 0 ? "a" : "b", data, random() % 2 + 1);
     v1::PredictRequest expected;
     ASSERT_TRUE(expected.ParseFromString(bytes));
     ASSERT_EQ(Read(bytes), expected.SerializeAsString());

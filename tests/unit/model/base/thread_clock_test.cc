@@ -1,0 +1,22 @@
+#include "model/base/thread_clock.h"
+
+#include <thread>
+
+#include "gtest/gtest.h"
+
+namespace sigserve {
+namespace {
+
+TEST(ThreadClockTest, CountsTheCallingThreadsWorkAlone) {
+  const ThreadClock clock;
+  const absl::Duration before = clock.Monotonic();
+  EXPECT_GT(before, absl::ZeroDuration());
+  volatile double sum = 0;
+  while (clock.Monotonic() < before + absl::Milliseconds(5)) sum = sum + 1;
+  absl::Duration others;
+  std::thread([&] { others = clock.Monotonic(); }).join();
+  EXPECT_LT(others, before + absl::Milliseconds(5)) << "a new thread has not had as much";
+}
+
+}  // namespace
+}  // namespace sigserve

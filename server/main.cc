@@ -71,7 +71,9 @@ constexpr int64_t kMaxConfigBytes = int64_t{1} << 20;
 constexpr int kProcessorsPerIoThread = 4;
 // Loads wait for each other anyway.
 constexpr size_t kLoadThreads = 2;
-constexpr absl::Duration kSpin = absl::Microseconds(50);
+// A client that sleeps until its answer comes takes some 80 us to send its next call; sleeping and
+// waking up takes as much of the processor.
+constexpr absl::Duration kSpin = absl::Microseconds(120);
 
 constexpr char kHelp[] =
     R"(sigserve serves trained classifiers over gRPC.

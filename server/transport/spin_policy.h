@@ -22,8 +22,8 @@ class SpinPolicy {
   bool Spins(absl::Duration now) const {
     return coming_ && now >= pause_until_ && !(processor_is_wanted_ && processor_is_wanted_());
   }
-  /// An event came after this time of waiting, spun and slept.
-  void Slept(absl::Duration waited) { coming_ = waited < 2 * spin_; }
+  /// An event came after this time of waiting, spun and slept: would a spin have caught it?
+  void Slept(absl::Duration waited) { coming_ = waited < spin_; }
   /// A spin ended without an event. `preemptions`: of this thread, so far.
   void SpunInVain(int64_t preemptions, absl::Duration now);
 

@@ -5,22 +5,22 @@
 namespace sigserve {
 namespace {
 
-constexpr absl::Duration kSpin = absl::Microseconds(50);
+constexpr absl::Duration kSpin = absl::Microseconds(100);
 
 TEST(SpinPolicyTest, SpinsOnlyWhileCallsKeepComing) {
   const absl::Duration now = absl::Seconds(7);
   SpinPolicy policy(kSpin);
   EXPECT_FALSE(policy.Spins(now));
-  policy.Slept(absl::Microseconds(60));
+  policy.Slept(absl::Microseconds(99));
   EXPECT_TRUE(policy.Spins(now));
-  policy.Slept(absl::Milliseconds(1));
+  policy.Slept(absl::Microseconds(101));
   EXPECT_FALSE(policy.Spins(now));
 }
 
 TEST(SpinPolicyTest, PausesWhereTheProcessorIsWanted) {
   absl::Duration now = absl::Seconds(7);
   SpinPolicy policy(kSpin);
-  policy.Slept(absl::Microseconds(60));
+  policy.Slept(absl::Microseconds(99));
   policy.SpunInVain(0, now);
   EXPECT_TRUE(policy.Spins(now));
   policy.SpunInVain(1, now);
@@ -41,7 +41,7 @@ TEST(ThreadPreemptionsTest, NeverFall) {
 
 TEST(SpinPolicyTest, NotWhileOthersWantTheProcessor) {
   bool wanted = false;
-  SpinPolicy policy(absl::Microseconds(50), [&wanted] { return wanted; });
+  SpinPolicy policy(kSpin, [&wanted] { return wanted; });
   policy.Slept(absl::Microseconds(10));
   EXPECT_TRUE(policy.Spins(absl::Seconds(1)));
   wanted = true;

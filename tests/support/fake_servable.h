@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <string>
 #include <utility>
@@ -48,6 +49,7 @@ class FakeServable final : public Servable {
   }
   void Submit(Task task, TaskSink* /*sink*/) const override {
     last_deadline = task.deadline;
+    if (on_submit) on_submit(task);
     TaskTiming timing;
     timing.queued = absl::Microseconds(5);
     timing.computed = absl::Microseconds(7);
@@ -63,6 +65,7 @@ class FakeServable final : public Servable {
   std::vector<float> threshold_values = {0.5F};
   FakeOutputs outputs;
   absl::Status status;
+  std::function<void(const Task& task)> on_submit;
   mutable absl::Duration last_deadline;  // of the last task; not for tests with threads
 
  private:

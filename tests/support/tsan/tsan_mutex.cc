@@ -8,6 +8,7 @@
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 
 extern "C" {
 void __tsan_acquire(void* address);  // NOLINT(bugprone-reserved-identifier)
@@ -53,12 +54,19 @@ void Mutex::ReaderUnlock() ABSL_NO_THREAD_SAFETY_ANALYSIS {
   library(this);
 }
 
-void Mutex::Await(const Condition& condition) {
-  static auto* const library =
-      Library<void(Mutex*, const Condition&)>("_ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE");
-  __tsan_release(this);
-  library(this, condition);
-  __tsan_acquire(this);
+// The library asks for the condition itself, on whatever thread unlocks: polled here instead.
+
+void Mutex::Await(const Condition& condition) { AwaitWithTimeout(condition, InfiniteDuration()); }
+
+bool Mutex::AwaitWithTimeout(const Condition& condition, Duration timeout) {
+  const Time end = Now() + timeout;
+  while (!condition.Eval()) {
+    if (Now() >= end) return false;
+    Unlock();
+    SleepFor(Microseconds(100));
+    Lock();
+  }
+  return true;
 }
 
 void CondVar::Wait(Mutex* mutex) {
@@ -81,6 +89,14 @@ void Notification::WaitForNotification() const {
       Library<void(const Notification*)>("_ZNK4absl7debian312Notification19WaitForNotificationEv");
   library(this);
   __tsan_acquire(Address(this));
+}
+
+bool Notification::WaitForNotificationWithTimeout(Duration timeout) const {
+  static auto* const library = Library<bool(const Notification*, Duration)>(
+      "_ZNK4absl7debian312Notification30WaitForNotificationWithTimeoutENS0_8DurationE");
+  if (!library(this, timeout)) return false;
+  __tsan_acquire(Address(this));
+  return true;
 }
 
 bool BlockingCounter::DecrementCount() {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <limits>
 
 namespace sigserve {
 namespace {
@@ -16,14 +17,18 @@ using google::protobuf::io::CodedInputStream;
 constexpr size_t kLengthBytes = 2;
 static_assert(Payloads::kMaxRest < size_t{1} << (7 * kLengthBytes));
 
-// Of a length that is given as a varint; longer ones Protobuf refuses, but not ReadVarint32.
+// A length as Protobuf's parser reads it, which is stricter than CodedInputStream.
 constexpr int kMaxLengthBytes = 5;
+constexpr uint64_t kMaxLength = std::numeric_limits<int32_t>::max() - 16;
 
 using Index = uint32_t;
 
-bool ReadLength(CodedInputStream* in, uint32_t* length) {
+bool ReadLength(CodedInputStream* in, size_t* length) {
   const int start = in->CurrentPosition();
-  return in->ReadVarint32(length) && in->CurrentPosition() - start <= kMaxLengthBytes;
+  uint64_t value = 0;
+  if (!in->ReadVarint64(&value) || value > kMaxLength) return false;
+  *length = static_cast<size_t>(value);
+  return in->CurrentPosition() - start <= kMaxLengthBytes;
 }
 
 void WriteLength(size_t length, char* to) {
@@ -61,7 +66,7 @@ bool Payloads::CutMessage(absl::string_view message, absl::Span<const PayloadFie
       continue;
     }
     const auto tag_length = static_cast<size_t>(in.CurrentPosition() - start);
-    uint32_t size = 0;
+    size_t size = 0;
     if (!ReadLength(&in, &size)) return false;
     const auto at = static_cast<size_t>(in.CurrentPosition());
     if (size > message.size() - at) return false;
@@ -89,24 +94,29 @@ absl::string_view Payloads::Of(absl::string_view field) const {
   return index < payloads_.size() ? payloads_[index] : absl::string_view();
 }
 
-bool Envelope::Open(absl::string_view message, uint64_t* number, absl::string_view* inside) const {
-  CodedInputStream in(reinterpret_cast<const uint8_t*>(message.data()),
-                      static_cast<int>(message.size()));
+bool Envelope::Open(absl::string_view envelope, uint64_t* number,
+                    absl::string_view* message) const {
+  CodedInputStream in(reinterpret_cast<const uint8_t*>(envelope.data()),
+                      static_cast<int>(envelope.size()));
   const uint32_t number_tag =
       WireFormatLite::MakeTag(number_field, WireFormatLite::WIRETYPE_VARINT);
   const uint32_t message_tag =
       WireFormatLite::MakeTag(message_field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
   *number = 0;
   bool found = false;
-  while (const uint32_t tag = in.ReadTag()) {
-    uint32_t size = 0;
+  while (true) {
+    const int start = in.CurrentPosition();
+    const uint32_t tag = in.ReadTag();
+    if (tag == 0) break;
+    if (in.CurrentPosition() - start > 1) return false;  // perhaps one that Protobuf refuses
     if (tag == number_tag) {
       if (!in.ReadVarint64(number)) return false;
     } else if (tag == message_tag && !found) {
+      size_t size = 0;
       if (!ReadLength(&in, &size)) return false;
       const auto at = static_cast<size_t>(in.CurrentPosition());
-      if (size > message.size() - at || !in.Skip(static_cast<int>(size))) return false;
-      *inside = message.substr(at, size);
+      if (size > envelope.size() - at || !in.Skip(static_cast<int>(size))) return false;
+      *message = envelope.substr(at, size);
       found = true;
     } else {
       return false;

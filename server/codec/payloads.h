@@ -49,17 +49,19 @@ class Payloads {
   std::string rest_;
 };
 
-/// A message that is made of one number and one message: the number, and the other's bytes. False
-/// when there is anything else in it, or not both (a number of 0 may be missing).
-struct Envelope {
-  int number_field;
-  int message_field;
-  bool Open(absl::string_view message, uint64_t* number, absl::string_view* inside) const;
-};
-
 /// The same where a request may not have been cut at all (null).
 inline absl::string_view BytesOf(absl::string_view field, const Payloads* payloads) {
   return payloads == nullptr ? field : payloads->Of(field);
 }
+
+/// A message around another, with a number beside it, as a stream's: taken apart by hand, for every
+/// number is another. The fields' numbers are below 16.
+struct Envelope {
+  int number_field;
+  int message_field;
+  /// The number (0 where it is missing) and the bytes of the message within, a view. False, to be
+  /// parsed by Protobuf, when there is anything else in it, no message, or two.
+  bool Open(absl::string_view envelope, uint64_t* number, absl::string_view* message) const;
+};
 
 }  // namespace sigserve

@@ -1,6 +1,7 @@
 #include "server/registry/warm_up.h"
 
 #include <algorithm>
+#include <new>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -34,6 +35,7 @@ class RunNow final : public TaskSink {
 /// Zeros for every input; empty when they would be too large.
 std::vector<Tensor> Zeros(const Signature& signature, int64_t rows) {
   std::vector<Tensor> tensors;
+  int64_t total = 0;
   for (const InputSignature& input : signature.inputs) {
     Shape shape = input.shape;
     int64_t elements = 1;
@@ -43,16 +45,18 @@ std::vector<Tensor> Zeros(const Signature& signature, int64_t rows) {
       } else if (shape[i] < 0) {
         shape.set(i, 1);
       }
-      elements *= std::max<int64_t>(1, std::min(shape[i], kMaxElements));
+      elements *= std::max<int64_t>(1, std::min(shape[i], kMaxElements + 1));
       if (elements > kMaxElements) return {};
     }
+    total += elements;
+    if (total > kMaxElements) return {};
     tensors.emplace_back(input.dtype, std::move(shape));
   }
   return tensors;
 }
 
 /// Whether it ran.
-bool RunOnce(const Servable& servable, int64_t rows, TaskSink* sink) {
+bool RunOnce(const Servable& servable, int64_t rows, TaskSink* sink) try {
   const std::vector<Tensor> tensors = Zeros(servable.signature(), rows);
   if (tensors.empty()) return false;
   std::vector<NamedTensor> inputs;
@@ -66,6 +70,8 @@ bool RunOnce(const Servable& servable, int64_t rows, TaskSink* sink) {
                      const TaskTiming& /*timing*/) { ran = status.ok(); };
   servable.Submit(std::move(task), sink);
   return ran;
+} catch (const std::bad_alloc&) {  // one model must not end the process
+  return false;
 }
 
 }  // namespace

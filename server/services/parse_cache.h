@@ -8,9 +8,11 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/string_view.h"
@@ -23,17 +25,22 @@ namespace sigserve {
 template <typename M>
 class ParseCache {
  public:
-  /// So many different requests at a time, with so many bytes beside their payloads.
-  static constexpr size_t kEntries = 8;
+  /// A message's size tells its set; so many different messages of one size are known at a time.
+  static constexpr size_t kSets = 64;
+  static constexpr size_t kEntries = 4;
+  /// Beside its payloads a message has so many bytes at most.
   static constexpr size_t kMaxBytes = 512;
 
-  /// Cuts the payloads (in `fields`) out of an encoded M. Gives what is left of it, parsed, if its
-  /// like was seen lately. Null otherwise: what is to be parsed then is `payloads->rest()`, or the
-  /// message as it is where nothing was cut. Only what comes again is kept, so requests that differ
-  /// cost no more than a look.
-  std::shared_ptr<const M> Cut(absl::string_view message, absl::Span<const PayloadField> fields,
-                               Payloads* payloads) {
-    Entry* const entry = Find(message);
+  /// `fields`: where an M's payloads are.
+  explicit ParseCache(absl::Span<const PayloadField> fields) : fields_(fields), sets_(kSets) {}
+
+  /// Cuts the payloads out of an encoded M. Gives what is left of it, parsed, if its like was seen
+  /// before and is still known. Null otherwise: what is to be parsed then is `payloads->rest()`, or
+  /// the message as it is where nothing was cut. The first of a kind is only noted, so requests
+  /// that are all different cost little more than they would.
+  std::shared_ptr<const M> Cut(absl::string_view message, Payloads* payloads) {
+    Set& set = sets_[SetOf(message.size())];
+    Entry* const entry = Find(set, message);
     if (entry != nullptr && entry->parsed != nullptr) {
       payloads->Clear();
       for (const Range& range : entry->ranges) {
@@ -41,12 +48,12 @@ class ParseCache {
       }
       return entry->parsed;
     }
-    if (!payloads->Cut(message, fields)) return nullptr;
+    if (!payloads->Cut(message, fields_)) return nullptr;
     if (entry != nullptr) {
       entry->parsed = Parse(payloads->rest());
       return entry->parsed;
     }
-    Remember(message, payloads->payloads());
+    Note(message, payloads->payloads(), &set);
     return nullptr;
   }
 
@@ -57,10 +64,20 @@ class ParseCache {
   struct Entry {
     size_t size = 0;                       // of the message
     std::string rest;                      // its bytes without the payloads
-    absl::InlinedVector<Range, 4> ranges;  // the payloads
+    absl::InlinedVector<Range, 2> ranges;  // the payloads
     std::shared_ptr<const M> parsed;       // from the second time on
     bool wanted = false;                   // since the hand came by
   };
+  struct Set {
+    std::array<Entry, kEntries> entries;
+    size_t hand = 0;
+  };
+
+  /// Spreads sizes that differ by the same number (of bytes in a row) evenly: Fibonacci hashing,
+  /// Knuth, The Art of Computer Programming, volume 3, 6.4.
+  static size_t SetOf(size_t size) {
+    return static_cast<size_t>((uint64_t{size} * 0x9E37'79B9'7F4A'7C15) >> 32) % kSets;
+  }
 
   static bool Matches(const Entry& entry, absl::string_view message) {
     if (entry.size != message.size()) return false;
@@ -76,8 +93,8 @@ class ParseCache {
     return message.substr(at) == rest.substr(rest_at);
   }
 
-  Entry* Find(absl::string_view message) {
-    for (Entry& entry : entries_) {
+  static Entry* Find(Set& set, absl::string_view message) {
+    for (Entry& entry : set.entries) {
       if (!Matches(entry, message)) continue;
       entry.wanted = true;
       return &entry;
@@ -86,13 +103,15 @@ class ParseCache {
   }
 
   /// In the place of the first that nobody wanted since the hand came by.
-  void Remember(absl::string_view message, absl::Span<const absl::string_view> payloads) {
+  static void Note(absl::string_view message, absl::Span<const absl::string_view> payloads,
+                   Set* set) {
     size_t bytes = message.size();
     for (const absl::string_view payload : payloads) bytes -= payload.size();
     if (bytes > kMaxBytes) return;
-    while (std::exchange(entries_[hand_].wanted, false)) hand_ = (hand_ + 1) % kEntries;
-    Entry& entry = entries_[hand_];
-    hand_ = (hand_ + 1) % kEntries;
+    const auto next = [set] { return std::exchange(set->hand, (set->hand + 1) % kEntries); };
+    size_t place = next();
+    while (std::exchange(set->entries[place].wanted, false)) place = next();
+    Entry& entry = set->entries[place];
     entry.size = message.size();
     entry.rest.clear();
     entry.ranges.clear();
@@ -113,8 +132,8 @@ class ParseCache {
     return message;
   }
 
-  std::array<Entry, kEntries> entries_;
-  size_t hand_ = 0;
+  const absl::Span<const PayloadField> fields_;
+  std::vector<Set> sets_;
 };
 
 }  // namespace sigserve

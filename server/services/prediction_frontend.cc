@@ -5,8 +5,6 @@
 #include <utility>
 
 #include "server/batching/refusal.h"
-#include "server/codec/inference_codec.h"
-#include "server/codec/prediction_codec.h"
 #include "server/codec/status.h"
 #include "server/services/wire_message.h"
 
@@ -36,14 +34,13 @@ class PredictionFrontend::Call {
     known_.reset();
   }
 
-  /// Parses the pieces of an M, but for its payloads, which are in `fields`.
+  /// Parses the pieces of an M, but for its payloads, unless the cache knows it.
   template <typename M>
-  absl::Status Parse(absl::Span<const absl::string_view> pieces,
-                     absl::Span<const PayloadField> fields, ParseCache<M>* cache,
+  absl::Status Parse(absl::Span<const absl::string_view> pieces, ParseCache<M>* cache,
                      const M** request) {
     // A payload in pieces is to be copied anyway.
     if (pieces.size() != 1) return Parse(pieces, request);
-    std::shared_ptr<const M> known = cache->Cut(pieces[0], fields, &payloads_);
+    std::shared_ptr<const M> known = cache->Cut(pieces[0], &payloads_);
     if (known != nullptr) {
       *request = known.get();
       known_ = std::move(known);
@@ -90,9 +87,9 @@ class PredictionFrontend::Call {
   }
 
   alignas(16) char block_[kArenaBytes];
+  std::shared_ptr<const void> known_;  // the request, where it was parsed before
   google::protobuf::Arena arena_;
   Payloads payloads_;
-  std::shared_ptr<const void> known_;  // the request, where it was parsed before
   InboundMessage* message_ = nullptr;
   google::protobuf::Message* response_ = nullptr;
 };
@@ -184,8 +181,7 @@ void PredictionFrontend::OnMessage(InboundMessage* message) {
 
 void PredictionFrontend::Predict(Call* call) {
   const v1::PredictRequest* request;
-  const absl::Status parsed =
-      call->Parse(call->message()->request(), PredictPayloads(), &predict_cache_, &request);
+  const absl::Status parsed = call->Parse(call->message()->request(), &predict_cache_, &request);
   if (!parsed.ok()) return Finish(call, parsed);
   handler_.Predict(*request, call->Context("Predict"), call->MakeResponse<v1::PredictResponse>(),
                    [this, call](const absl::Status& status) { Finish(call, status); });
@@ -198,7 +194,7 @@ void PredictionFrontend::PredictStream(Call* call) {
   absl::string_view inside;
   absl::Status parsed;
   if (pieces.size() == 1 && kPredictStreamEnvelope.Open(pieces[0], &id, &inside)) {
-    parsed = call->Parse({&inside, 1}, PredictPayloads(), &predict_cache_, &request);
+    parsed = call->Parse({&inside, 1}, &predict_cache_, &request);
   } else {
     const v1::PredictStreamRequest* message;
     parsed = call->Parse(pieces, &message);
@@ -221,8 +217,7 @@ void PredictionFrontend::PredictStream(Call* call) {
 
 void PredictionFrontend::ModelInfer(Call* call) {
   const inference::ModelInferRequest* request;
-  const absl::Status parsed =
-      call->Parse(call->message()->request(), InferPayloads(), &infer_cache_, &request);
+  const absl::Status parsed = call->Parse(call->message()->request(), &infer_cache_, &request);
   if (!parsed.ok()) return Finish(call, parsed);
   handler_.Infer(*request, call->Context("ModelInfer"),
                  call->MakeResponse<inference::ModelInferResponse>(),
@@ -231,8 +226,7 @@ void PredictionFrontend::ModelInfer(Call* call) {
 
 void PredictionFrontend::ModelStreamInfer(Call* call) {
   const inference::ModelInferRequest* request;
-  const absl::Status parsed =
-      call->Parse(call->message()->request(), InferPayloads(), &infer_cache_, &request);
+  const absl::Status parsed = call->Parse(call->message()->request(), &infer_cache_, &request);
   auto* response = call->MakeResponse<inference::ModelStreamInferResponse>();
   response->mutable_infer_response()->set_id(request->id());
   const auto done = [this, call](const absl::Status& status) {

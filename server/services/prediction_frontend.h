@@ -13,6 +13,8 @@
 #include "absl/synchronization/mutex.h"
 #include "model/base/clock.h"
 #include "server/batching/drain_batcher.h"
+#include "server/codec/inference_codec.h"
+#include "server/codec/prediction_codec.h"
 #include "server/services/parse_cache.h"
 #include "server/services/prediction_handler.h"
 #include "server/services/turn_recorder.h"
@@ -52,8 +54,8 @@ class PredictionFrontend final : public MessageHandler {
   void Finish(Call* call, const absl::Status& status);
 
   TurnRecorder recorder_;
-  ParseCache<v1::PredictRequest> predict_cache_;
-  ParseCache<inference::ModelInferRequest> infer_cache_;
+  ParseCache<v1::PredictRequest> predict_cache_{PredictPayloads()};
+  ParseCache<inference::ModelInferRequest> infer_cache_{InferPayloads()};
   DrainBatcher batcher_;
   PredictionHandler handler_;
   std::atomic<int64_t> in_flight_{0};

@@ -24,7 +24,7 @@ constexpr int kEmptyPolls = 2;
 // A turn takes so many events at most: under overload events come as fast as they are taken.
 constexpr int kMaxEventsPerTurn = 512;
 // More than most turns take: who has used up its slice in the middle of one waits for whole ticks.
-// Less than others' slices, a millisecond and more: who wakes with the shorter one goes first.
+// Less than others' slices, 0.7 ms and more: who wakes with the shorter one goes first.
 constexpr absl::Duration kTimeSlice = absl::Microseconds(400);
 
 gpr_timespec Immediately() { return gpr_time_0(GPR_CLOCK_MONOTONIC); }

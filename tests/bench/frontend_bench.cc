@@ -3,10 +3,12 @@
 //   build/<preset>/bin/frontend_bench
 #include <benchmark/benchmark.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "inference/grpc_service.pb.h"
 #include "model/base/clock.h"
@@ -60,7 +62,9 @@ std::string Request(Method method, int64_t rows) {
   return message.SerializeAsString();
 }
 
-void Turn(benchmark::State& state, Method method) {
+/// kMessages of `request(i)` for each turn.
+void Turns(benchmark::State& state, Method method,
+           const std::function<std::string(int i)>& request) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // as the server does
   PosixFileSystem files;
   RealClock clock;
@@ -74,7 +78,7 @@ void Turn(benchmark::State& state, Method method) {
   PredictionFrontend frontend(registry.get(), &statistics, &clock, 1 << 20);
   std::vector<std::unique_ptr<FakeMessage>> messages;
   for (int i = 0; i < kMessages; ++i) {
-    messages.push_back(std::make_unique<FakeMessage>(method, Request(method, state.range(0))));
+    messages.push_back(std::make_unique<FakeMessage>(method, request(i)));
   }
   for (auto _ : state) {
     for (const auto& message : messages) frontend.OnMessage(message.get());
@@ -82,14 +86,39 @@ void Turn(benchmark::State& state, Method method) {
   }
   for (const auto& message : messages) {
     if (!message->status->ok()) state.SkipWithError(message->status->ToString().c_str());
+    // On a stream an error is an answer, too.
+    if (message->reply.find(kModel) == std::string::npos || message->reply.size() > 2000) {
+      state.SkipWithError(message->reply.c_str());
+    }
   }
   state.SetItemsProcessed(state.iterations() * kMessages);
 }
 
+// The same request from all, but for its tensor.
+void Turn(benchmark::State& state, Method method) {
+  const std::string request = Request(method, state.range(0));
+  Turns(state, method, [&](int) { return request; });
+}
 BENCHMARK_CAPTURE(Turn, Predict, kPredict)->Arg(1)->Arg(32);
 BENCHMARK_CAPTURE(Turn, PredictStream, kPredictStream)->Arg(1)->Arg(32);
 BENCHMARK_CAPTURE(Turn, ModelInfer, kModelInfer)->Arg(1)->Arg(32);
 BENCHMARK_CAPTURE(Turn, ModelStreamInfer, kModelStreamInfer)->Arg(1)->Arg(32);
+
+// Each with an id of its own, as some clients send them: nothing is known of it before.
+void TurnWithIds(benchmark::State& state) {
+  Turns(state, kModelInfer, [](int i) {
+    inference::ModelInferRequest id;
+    id.set_id(absl::StrCat("request ", 1000 + i));
+    return Request(kModelInfer, 1) + id.SerializeAsString();
+  });
+}
+BENCHMARK(TurnWithIds);
+
+// Of 1 to 32 rows.
+void TurnOfSizes(benchmark::State& state) {
+  Turns(state, kPredict, [](int i) { return Request(kPredict, 1 + i % 32); });
+}
+BENCHMARK(TurnOfSizes);
 
 }  // namespace
 }  // namespace sigserve::bench

@@ -5,6 +5,8 @@
 #if __has_feature(thread_sanitizer)
 #include <dlfcn.h>
 
+#include <thread>
+
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
@@ -56,14 +58,17 @@ void Mutex::ReaderUnlock() ABSL_NO_THREAD_SAFETY_ANALYSIS {
 
 // The library asks for the condition itself, on whatever thread unlocks: polled here instead.
 
-void Mutex::Await(const Condition& condition) { AwaitWithTimeout(condition, InfiniteDuration()); }
+void Mutex::Await(const Condition& condition) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  AwaitWithTimeout(condition, InfiniteDuration());
+}
 
-bool Mutex::AwaitWithTimeout(const Condition& condition, Duration timeout) {
+bool Mutex::AwaitWithTimeout(const Condition& condition,
+                             Duration timeout) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   const Time end = Now() + timeout;
   while (!condition.Eval()) {
     if (Now() >= end) return false;
     Unlock();
-    SleepFor(Microseconds(100));
+    std::this_thread::yield();
     Lock();
   }
   return true;

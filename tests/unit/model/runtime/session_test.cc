@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <numeric>
 #include <random>
 #include <string>
@@ -12,33 +10,9 @@
 #include <vector>
 
 #include "model/tensor/tensor.h"
+#include "tests/support/allocations/allocations.h"
 #include "tests/support/random_tensor.h"
 #include "tests/support/status_matchers.h"
-
-namespace {
-thread_local int64_t allocations = 0;
-}  // namespace
-
-// Counts what this test binary allocates, by thread. Not inlined, or g++ takes new and free for a
-// mismatch.
-#define SIGSERVE_NOINLINE __attribute__((noinline))
-SIGSERVE_NOINLINE void* operator new(size_t size) {
-  ++allocations;
-  void* p = std::malloc(size == 0 ? 1 : size);
-  if (p == nullptr) throw std::bad_alloc();
-  return p;
-}
-SIGSERVE_NOINLINE void* operator new(size_t size, std::align_val_t alignment) {
-  ++allocations;
-  const auto to = static_cast<size_t>(alignment);
-  void* p = std::aligned_alloc(to, (size + to - 1) / to * to);
-  if (p == nullptr) throw std::bad_alloc();
-  return p;
-}
-SIGSERVE_NOINLINE void operator delete(void* p) noexcept { std::free(p); }
-SIGSERVE_NOINLINE void operator delete(void* p, size_t) noexcept { std::free(p); }
-SIGSERVE_NOINLINE void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-SIGSERVE_NOINLINE void operator delete(void* p, size_t, std::align_val_t) noexcept { std::free(p); }
 
 namespace sigserve {
 namespace {
@@ -47,6 +21,7 @@ using testing::ElementsAre;
 using testing::FloatEq;
 using testing::HasSubstr;
 using testing::StartsWith;
+using testing_support::Allocations;
 using testing_support::Random;
 
 DeclaredType Typed(std::initializer_list<int64_t> dims, DType dtype = DType::kFloat32) {
@@ -178,12 +153,12 @@ TEST(Session, AllocatesNothingOnceItHasSeenABatch) {
   std::vector<TensorView> batches;
   for (const int64_t rows : {64, 1, 3, 17, 2}) batches.push_back(Rows(x, 0, rows));
   for (const TensorView& batch : batches) ASSERT_OK(session.Run({batch}));
-  const int64_t before = allocations;
+  const int64_t before = Allocations();
   bool ok = true;
   for (const TensorView& batch : batches) {
     ok = ok && session.Run({batch}).ok() && session.output(0).present();
   }
-  EXPECT_EQ(allocations - before, 0);
+  EXPECT_EQ(Allocations() - before, 0);
   EXPECT_TRUE(ok);
 }
 

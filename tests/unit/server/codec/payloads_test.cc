@@ -91,6 +91,23 @@ TEST(EnvelopeTest, WhatElseThereIsIsLeftToProtobuf) {
   }
 }
 
+TEST(EnvelopeTest, TagsAndLengthsThatProtobufRefuses) {
+  const std::string request = TwoTensors().SerializeAsString().substr(0, 5);  // the model's
+  for (const std::string& bytes : {std::string("\x88\x80\x80\x80\x80\x00\x07\x12\x05", 9) + request,
+                                   std::string("\x08\x07\x12\x85\x80\x80\x80\x80\x00", 9) + request,
+                                   std::string("\x08\x07\x12\x85\x80\x80\x80\x10", 8) + request}) {
+    EXPECT_FALSE(v1::PredictStreamRequest().ParseFromString(bytes));
+    uint64_t number = 0;
+    absl::string_view inside;
+    EXPECT_FALSE(kPredictStreamEnvelope.Open(bytes, &number, &inside));
+  }
+  const std::string good = std::string("\x08\x07\x12\x05") + request;
+  EXPECT_TRUE(v1::PredictStreamRequest().ParseFromString(good));
+  uint64_t number = 0;
+  absl::string_view inside;
+  EXPECT_TRUE(kPredictStreamEnvelope.Open(good, &number, &inside));
+}
+
 // Whatever the bytes: if it opens, Protobuf finds the same within.
 TEST(EnvelopeTest, MutantsOpenAsProtobufReadsThem) {
   google::protobuf::SetLogHandler(nullptr);  // it reports every mutant that is no UTF-8
@@ -174,6 +191,13 @@ TEST(PayloadsTest, ALengthHasAtMostFiveBytes) {
   EXPECT_EQ(request.matrix(), "wxyz");
   EXPECT_FALSE(payloads.Cut(matrix + six, PredictPayloads()));
   EXPECT_FALSE(request.ParseFromString(matrix + six));
+}
+
+TEST(PayloadsTest, ALengthIsBelowTwoGigabytes) {
+  const std::string four_and_more("\x1A\x84\x80\x80\x80\x10wxyz", 10);  // 4 + 2^32
+  Payloads payloads;
+  EXPECT_FALSE(payloads.Cut(four_and_more, PredictPayloads()));
+  EXPECT_FALSE(v1::PredictRequest().ParseFromString(four_and_more));
 }
 
 // Whatever the bytes, the outcome is Protobuf's.

@@ -1,5 +1,7 @@
 #include "server/registry/warm_up.h"
 
+#include <new>
+#include <string>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -83,10 +85,23 @@ TEST_F(WarmUpTest, AFailureEndsIt) {
 }
 
 TEST_F(WarmUpTest, HugeInputsAreNotMade) {
-  Signature signature = SigmoidSignature();
-  signature.inputs = {FloatInput("x", {-1, int64_t{1} << 23})};
-  FakeServable servable(signature);
-  EXPECT_THAT(Run(absl::Microseconds(1), &servable), IsEmpty());
+  for (const int64_t size : {int64_t{1} << 23, int64_t{1} << 40}) {
+    Signature signature = SigmoidSignature();
+    signature.inputs = {FloatInput("x", {-1, size})};
+    FakeServable servable(signature);
+    EXPECT_THAT(Run(absl::Microseconds(1), &servable), IsEmpty()) << size;
+  }
+  Signature many = SigmoidSignature();
+  many.inputs.assign(5, FloatInput("x", {-1, int64_t{1} << 20}));
+  for (size_t i = 0; i < many.inputs.size(); ++i) many.inputs[i].name = std::string(i + 1, 'x');
+  FakeServable servable(many);
+  EXPECT_THAT(Run(absl::Microseconds(1), &servable), IsEmpty()) << "together";
+}
+
+TEST_F(WarmUpTest, NoMemoryEndsIt) {
+  FakeServable servable(SigmoidSignature());
+  servable.on_submit = [](const Task&) { throw std::bad_alloc(); };
+  WarmUp(servable, &clock_);
 }
 
 }  // namespace

@@ -1,8 +1,6 @@
 // A prediction takes no memory of ours once its like have been seen: from the message's bytes to
 // the reply's, through a real model and the real metrics, nothing is allocated.
-#include <cstdlib>
 #include <memory>
-#include <new>
 #include <string>
 #include <vector>
 
@@ -16,47 +14,14 @@
 #include "server/services/prediction_frontend.h"
 #include "server/services/statistics.h"
 #include "sigserve/v1/prediction.pb.h"
+#include "tests/support/allocations/allocations.h"
 #include "tests/support/fake_message.h"
 #include "tests/support/status_matchers.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SIGSERVE_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SIGSERVE_SANITIZED 1
-#endif
-#endif
-
-namespace {
-
-thread_local bool counting = false;
-thread_local int allocations = 0;
-
-}  // namespace
-
-#ifndef SIGSERVE_SANITIZED  // they have operators of their own
-void* operator new(size_t size) {
-  if (counting) ++allocations;
-  void* const memory = std::malloc(size);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-void* operator new(size_t size, std::align_val_t alignment) {
-  if (counting) ++allocations;
-  const auto align = static_cast<size_t>(alignment);
-  void* const memory = std::aligned_alloc(align, (size + align - 1) / align * align);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-#endif
 
 namespace sigserve {
 namespace {
 
+using testing_support::Allocations;
 using testing_support::FakeMessage;
 
 enum Method { kModelInfer, kModelStreamInfer, kPredict, kPredictStream };
@@ -90,9 +55,7 @@ std::string Request(Method method, int rows) {
 }
 
 TEST(NoAllocationTest, InSteadyState) {
-#ifdef SIGSERVE_SANITIZED
-  GTEST_SKIP() << "a sanitizer allocates as it likes";
-#endif
+  if (!testing_support::CountsAllocations()) GTEST_SKIP() << "a sanitizer allocates as it likes";
   PosixFileSystem files;
   RealClock clock;
   Repository repository(&files, SIGSERVE_SOURCE_DIR "/deploy/examples/repository");
@@ -109,12 +72,12 @@ TEST(NoAllocationTest, InSteadyState) {
       for (int i = 0; i < 8; ++i) {
         messages.push_back(std::make_unique<FakeMessage>(method, Request(method, rows)));
       }
-      allocations = 0;
+      int64_t allocations = 0;
       for (int turn = 0; turn < 20; ++turn) {
-        counting = turn >= 10;
+        const int64_t before = Allocations();
         for (const auto& message : messages) frontend.OnMessage(message.get());
         frontend.OnDrained();
-        counting = false;
+        if (turn >= 10) allocations += Allocations() - before;
         for (const auto& message : messages) ASSERT_OK(*message->status);
       }
       // Protobuf's own: it keeps raw contents in a std::string each, of more than 15 bytes here.

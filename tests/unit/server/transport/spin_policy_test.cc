@@ -11,16 +11,16 @@ TEST(SpinPolicyTest, SpinsOnlyWhileCallsKeepComing) {
   const absl::Duration now = absl::Seconds(7);
   SpinPolicy policy(kSpin);
   EXPECT_FALSE(policy.Spins(now));
-  policy.Slept(absl::Microseconds(99));
+  policy.Slept(absl::Microseconds(149));
   EXPECT_TRUE(policy.Spins(now));
-  policy.Slept(absl::Microseconds(101));
+  policy.Slept(absl::Microseconds(151));
   EXPECT_FALSE(policy.Spins(now));
 }
 
 TEST(SpinPolicyTest, PausesWhereTheProcessorIsWanted) {
   absl::Duration now = absl::Seconds(7);
   SpinPolicy policy(kSpin);
-  policy.Slept(absl::Microseconds(99));
+  policy.Slept(absl::Microseconds(149));
   policy.SpunInVain(0, now);
   EXPECT_TRUE(policy.Spins(now));
   policy.SpunInVain(1, now);

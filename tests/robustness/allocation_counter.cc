@@ -39,14 +39,6 @@ void Release(void* p) {
 }  // namespace
 #endif
 
-bool CountsAllocations() {
-#ifdef SIGSERVE_SANITIZED
-  return false;
-#else
-  return true;
-#endif
-}
-
 void ResetPeak() { peak = baseline = live.load(); }
 
 size_t PeakBytes() { return static_cast<size_t>(std::max<int64_t>(0, peak - baseline)); }

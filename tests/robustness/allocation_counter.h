@@ -6,8 +6,6 @@
 
 namespace sigserve::robustness {
 
-/// False under a sanitizer.
-bool CountsAllocations();
 /// Starts anew: bytes that are there now do not count.
 void ResetPeak();
 /// The most bytes at once since then.

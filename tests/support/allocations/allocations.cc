@@ -41,14 +41,6 @@ SIGSERVE_NOINLINE void operator delete(void* memory, size_t, std::align_val_t) n
 
 namespace sigserve::testing_support {
 
-bool CountsAllocations() {
-#ifdef SIGSERVE_SANITIZED
-  return false;
-#else
-  return true;
-#endif
-}
-
 int64_t Allocations() { return allocations.load(std::memory_order_relaxed); }
 
 }  // namespace sigserve::testing_support

@@ -112,7 +112,7 @@ TEST(EnvelopeTest, TagsAndLengthsThatProtobufRefuses) {
 TEST(EnvelopeTest, MutantsOpenAsProtobufReadsThem) {
   google::protobuf::SetLogHandler(nullptr);  // it reports every mutant that is no UTF-8
   const std::string good = Stream(300, TwoTensors());
-  std::minstd_rand random(1);  // NOLINT(cert-msc51-cpp): the same mutants every time
+  std::minstd_rand random(1);  // the same mutants every time
   int opened = 0;
   for (int i = 0; i < 100'000; ++i) {
     std::string bytes = good.substr(0, 1 + random() % good.size());
@@ -204,7 +204,7 @@ TEST(PayloadsTest, ALengthIsBelowTwoGigabytes) {
 TEST(PayloadsTest, MutantsParseAsTheyWouldUncut) {
   google::protobuf::SetLogHandler(nullptr);  // it reports every mutant that is no UTF-8
   const std::string good = TwoTensors().SerializeAsString();
-  std::minstd_rand random(1);  // NOLINT(cert-msc51-cpp): the same mutants every time
+  std::minstd_rand random(1);  // the same mutants every time
   int cut = 0;
   int parsed = 0;
   for (int i = 0; i < 200'000; ++i) {

@@ -19,6 +19,7 @@
 #include "server/services/prediction_frontend.h"
 #include "sigserve/v1/prediction.pb.h"
 #include "tests/support/fake_message.h"
+#include "tests/support/no_records.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
@@ -29,12 +30,6 @@ using testing_support::FakeMessage;
 enum Method { kModelInfer, kModelStreamInfer, kPredict, kPredictStream };
 constexpr char kModel[] = "linear_3_2";
 constexpr int kRows = 2;
-
-class NoRecords final : public RequestRecorder {
- public:
-  void RecordAll(absl::Span<const RequestRecord>) override {}
-  void RecordBatch(absl::string_view, absl::string_view) override {}
-};
 
 class CachedRequestsTest : public testing::TestWithParam<Method> {
  protected:
@@ -105,12 +100,12 @@ class CachedRequestsTest : public testing::TestWithParam<Method> {
     return message.status->ok() ? message.reply : message.status->ToString();
   }
 
-  std::minstd_rand random_{1};  // NOLINT(cert-msc51-cpp): the same mutants every time
+  std::minstd_rand random_{1};  // the same mutants every time
   PosixFileSystem files_;
   FakeClock clock_;
   Repository repository_;
   std::unique_ptr<ModelRegistry> registry_;
-  NoRecords recorder_;
+  testing_support::NoRecords recorder_;
 };
 
 TEST_P(CachedRequestsTest, AreAnsweredAsNewOnesAre) {

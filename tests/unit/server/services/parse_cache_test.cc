@@ -139,7 +139,7 @@ TEST_F(ParseCacheTest, EverySizeOfBatchIsKnown) {
 
 // Random requests of few kinds, with bytes that look like fields: each reads as it would alone.
 TEST_F(ParseCacheTest, EachReadsAsItself) {
-  std::minstd_rand random(1);  // NOLINT(cert-msc51-cpp): the same requests every time
+  std::minstd_rand random(1);  // the same requests every time
   for (int i = 0; i < 50'000; ++i) {
     std::vector<std::string> data(random() % 3);
     for (std::string& bytes : data) {

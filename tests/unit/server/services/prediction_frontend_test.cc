@@ -7,6 +7,7 @@
 #include "server/batching/refusal.h"
 #include "tests/support/fake_message.h"
 #include "tests/support/fake_servable.h"
+#include "tests/support/no_records.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
@@ -34,12 +35,6 @@ class OneModel final : public ModelRegistry {
   const ServableHandle servable_;
 };
 
-class NoRecords final : public RequestRecorder {
- public:
-  void RecordAll(absl::Span<const RequestRecord>) override {}
-  void RecordBatch(absl::string_view, absl::string_view) override {}
-};
-
 class PredictionFrontendTest : public testing::Test {
  protected:
   static std::string Request() {
@@ -60,7 +55,7 @@ class PredictionFrontendTest : public testing::Test {
 
   std::shared_ptr<FakeServable> servable_ = std::make_shared<FakeServable>(SigmoidSignature());
   OneModel registry_{servable_};
-  NoRecords recorder_;
+  testing_support::NoRecords recorder_;
   FakeClock clock_;
   PredictionFrontend frontend_{&registry_, &recorder_, &clock_, 1 << 20};
 };

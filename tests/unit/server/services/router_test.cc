@@ -20,6 +20,7 @@
 #include "server/services/reflection_service.h"
 #include "server/services/training_service.h"
 #include "tests/support/fake_message.h"
+#include "tests/support/no_records.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
@@ -44,12 +45,7 @@ class RouterTest : public testing::Test {
     return message;
   }
 
-  class NoRecords final : public RequestRecorder {
-   public:
-    void RecordAll(absl::Span<const RequestRecord>) override {}
-    void RecordBatch(absl::string_view, absl::string_view) override {}
-  };
-  NoRecords recorder_;
+  testing_support::NoRecords recorder_;
   RealClock clock_;
 };
 

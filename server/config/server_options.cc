@@ -2,18 +2,16 @@
 
 #include <limits>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "server/config/textproto.h"
+#include "server/net/listen_socket.h"
 #include "sigserve/v1/server_config.pb.h"
 
 namespace sigserve {
 namespace {
 
-constexpr int64_t kMaxPort = 65535;
 constexpr absl::Duration kMaxDrain = absl::Hours(24);
 constexpr absl::string_view kUnix = "unix:";
 
@@ -112,34 +110,6 @@ void ApplyFlags(const FlagValues& flags, ServerOptions* options) {
   if (flags.tls.client_ca) options->listen.tls.client_ca_file = *flags.tls.client_ca;
 }
 
-absl::StatusOr<HostPort> ParseAddress(absl::string_view address, absl::string_view field) {
-  const absl::Status bad = absl::InvalidArgumentError(
-      absl::StrCat(field, " is '", address, "'; expected HOST:PORT with a port from 0 to ",
-                   kMaxPort, ", e.g. '0.0.0.0:8001' or '[::1]:8001'"));
-  const size_t colon = address.rfind(':');
-  if (colon == absl::string_view::npos) return bad;
-  absl::string_view host = address.substr(0, colon);
-  const absl::string_view digits = address.substr(colon + 1);
-  HostPort result;
-  if (digits.empty() || !absl::ascii_isdigit(static_cast<unsigned char>(digits[0])) ||
-      !absl::SimpleAtoi(digits, &result.port) || result.port > kMaxPort) {
-    return bad;
-  }
-  if (absl::StartsWith(host, "[") && absl::EndsWith(host, "]")) {
-    host = host.substr(1, host.size() - 2);
-  } else if (absl::StrContains(host, ':')) {
-    return bad;  // an IPv6 address needs its brackets
-  }
-  for (const char c : host) {
-    if (absl::ascii_isspace(static_cast<unsigned char>(c)) || c == '/' || c == '[' || c == ']') {
-      return bad;
-    }
-  }
-  if (host.empty()) return bad;
-  result.host = std::string(host);
-  return result;
-}
-
 absl::Status Validate(const ServerOptions& options) {
   if (options.repository.empty()) {
     return absl::InvalidArgumentError(
@@ -147,9 +117,9 @@ absl::Status Validate(const ServerOptions& options) {
   }
   // The listener checks the path.
   if (!absl::StartsWith(options.listen.grpc_address, kUnix)) {
-    SIGSERVE_RETURN_IF_ERROR(ParseAddress(options.listen.grpc_address, "grpc_address").status());
+    SIGSERVE_RETURN_IF_ERROR(ParseHostPort(options.listen.grpc_address, "grpc_address").status());
   }
-  SIGSERVE_RETURN_IF_ERROR(ParseAddress(options.listen.http_address, "http_address").status());
+  SIGSERVE_RETURN_IF_ERROR(ParseHostPort(options.listen.http_address, "http_address").status());
   SIGSERVE_RETURN_IF_ERROR(CheckRange("max_message_bytes", options.listen.max_message_bytes, 1,
                                       std::numeric_limits<int32_t>::max()));
   SIGSERVE_RETURN_IF_ERROR(CheckSeconds("drain_seconds", options.listen.drain, 0));

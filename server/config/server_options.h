@@ -103,12 +103,4 @@ void ApplyFlags(const FlagValues& flags, ServerOptions* options);
 /// with a port from 0 to 65535".
 absl::Status Validate(const ServerOptions& options);
 
-struct HostPort {
-  std::string host;  // an IPv6 address stands without its brackets
-  int port = 0;
-};
-
-/// "HOST:PORT" or "[IPv6]:PORT". INVALID_ARGUMENT names `field`.
-absl::StatusOr<HostPort> ParseAddress(absl::string_view address, absl::string_view field);
-
 }  // namespace sigserve

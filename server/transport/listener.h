@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "absl/status/statusor.h"
+#include "server/net/listen_socket.h"
 #include "server/transport/connections.h"
 
 namespace sigserve {
@@ -36,8 +37,8 @@ class Listener {
   Listener& operator=(const Listener&) = delete;
 
   /// The address with the port that was picked.
-  const std::string& bound_address() const { return bound_address_; }
-  int port() const { return port_; }
+  const std::string& bound_address() const { return socket_->address(); }
+  int port() const { return socket_->port(); }
   const Connections& connections() const { return connections_; }
 
   /// Starts accepting; `take` gets each connection's descriptor, non-blocking, and owns it.
@@ -46,7 +47,7 @@ class Listener {
   void Stop();
 
  private:
-  Listener(ListenerOptions options, int fd, int wake_fd);
+  Listener(ListenerOptions options, std::unique_ptr<ListenSocket> socket, int wake_fd);
   void Run(const std::function<void(int fd)>& take);
   /// False: accepting fails, and will for a while.
   bool AcceptAll(const std::function<void(int fd)>& take);
@@ -55,14 +56,12 @@ class Listener {
   void Refused(absl::string_view why);
 
   const ListenerOptions options_;
-  const int fd_;
+  const std::unique_ptr<ListenSocket> socket_;
   const int wake_fd_;  // eventfd: Stop() wakes the thread
   // The accepting thread's.
   int spare_fd_;
   int accepts_since_sweep_ = 0;
   int64_t refused_ = 0;
-  std::string bound_address_;
-  int port_ = 0;
   Connections connections_;
   std::thread thread_;
 };

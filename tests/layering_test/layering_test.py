@@ -29,10 +29,11 @@ FOLDERS = {
     "model/repository": ["model/formats/onnx"],
     "server/metrics": ["model/base"],
     "server/batching": ["model/tensor"],
-    "server/config": ["model/base"],
+    "server/net": ["model/base"],
+    "server/config": ["model/base", "server/net"],
     "server/registry": ["server/batching", "server/config", "model/runtime", "model/formats", "model/repository"],
     "server/training": ["server/registry", "model/train"],
-    "server/transport": ["model/base"],
+    "server/transport": ["model/base", "server/net"],
     "server/codec": ["server/registry", "server/training"],
     "server/services": ["server/codec", "server/metrics", "server/transport"],
     "server": ["server/services"],  # main.cc: the composition root

@@ -161,14 +161,5 @@ INSTANTIATE_TEST_SUITE_P(
                 "connections.max_age_seconds is -1"}),
     [](const auto& info) { return info.param.name; });
 
-TEST(ParseAddress, SplitsHostAndPort) {
-  ASSERT_OK_AND_ASSIGN(const HostPort v4, ParseAddress("127.0.0.1:0", "a"));
-  EXPECT_EQ(v4.host, "127.0.0.1");
-  EXPECT_EQ(v4.port, 0);
-  ASSERT_OK_AND_ASSIGN(const HostPort v6, ParseAddress("[::]:8001", "a"));
-  EXPECT_EQ(v6.host, "::");
-  EXPECT_EQ(v6.port, 8001);
-}
-
 }  // namespace
 }  // namespace sigserve

@@ -192,10 +192,6 @@ absl::StatusOr<std::unique_ptr<JobRunner>> StartTraining(const TrainingOptions& 
   return JobRunner::Create(options, std::move(parts));
 }
 
-std::string WithPort(const std::string& address, int port) {
-  return absl::StrCat(address.substr(0, address.rfind(':')), ":", port);
-}
-
 std::string CountModels(const ModelRegistry& registry) {
   std::map<std::string, bool> ready;
   int failed = 0;
@@ -228,16 +224,16 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
 
   // HTTP first: probes are answered while models load.
   SIGSERVE_ASSIGN_OR_RETURN(
-      std::unique_ptr<HttpEndpoint> http,
-      HttpEndpoint::Start(options.listen.http_address,
-                          {.metrics = [&] { return metrics->Serialize(); },
-                           .readiness =
-                               [&] {
-                                 if (draining)
-                                   return absl::UnavailableError("the server is shutting down");
-                                 return ready ? absl::OkStatus()
-                                              : absl::UnavailableError("models are being loaded");
-                               }}));
+      std::unique_ptr<HttpServer> http,
+      StartHttpEndpoint(options.listen.http_address, &clock,
+                        {.metrics = [&] { return metrics->Serialize(); },
+                         .readiness =
+                             [&] {
+                               if (draining)
+                                 return absl::UnavailableError("the server is shutting down");
+                               return ready ? absl::OkStatus()
+                                            : absl::UnavailableError("models are being loaded");
+                             }}));
 
   Repository repository(files, options.repository);
   const std::unique_ptr<ModelRegistry> registry = ModelRegistry::Create(
@@ -351,8 +347,7 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
   });
   ready = true;
   std::printf("sigserve %s: gRPC on %s, HTTP on %s, repository %s (%s%s)\n", kVersion,
-              transport->bound_address().c_str(),
-              WithPort(options.listen.http_address, http->port()).c_str(),
+              transport->bound_address().c_str(), http->address().c_str(),
               options.repository.c_str(), CountModels(*registry).c_str(),
               options.listen.tls.enabled() ? "; gRPC with TLS" : "");
   std::fflush(stdout);
@@ -380,7 +375,7 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
       options.listen.drain);
   training_stop.join();
   SIGSERVE_LOG(kInfo, "stopped");
-  // Without destructors: nothing is left to be saved, and the HTTP library's take up to 2 s.
+  // Without destructors: nothing is left to be saved.
   std::_Exit(EXIT_SUCCESS);
 }
 

@@ -1,53 +1,22 @@
 #include "server/net/listen_socket.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/raw_client.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
 namespace {
 
 using ::testing::HasSubstr;
+using testing_support::MachineHasIpv6;
+using testing_support::RawClient;
 
-bool ConnectsV4(int port) {
-  sockaddr_in target{};
-  target.sin_family = AF_INET;
-  target.sin_port = htons(static_cast<uint16_t>(port));
-  target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  const bool connected = connect(fd, reinterpret_cast<sockaddr*>(&target), sizeof target) == 0;
-  close(fd);
-  return connected;
-}
-
-bool MachineHasIpv6() {
-  sockaddr_in6 loopback{};
-  loopback.sin6_family = AF_INET6;
-  loopback.sin6_addr = in6addr_loopback;
-  const int fd = socket(AF_INET6, SOCK_STREAM, 0);
-  const bool bound = bind(fd, reinterpret_cast<sockaddr*>(&loopback), sizeof loopback) == 0;
-  close(fd);
-  return bound;
-}
-
-bool ConnectsV6(int port) {
-  sockaddr_in6 target{};
-  target.sin6_family = AF_INET6;
-  target.sin6_port = htons(static_cast<uint16_t>(port));
-  target.sin6_addr = in6addr_loopback;
-  const int fd = socket(AF_INET6, SOCK_STREAM, 0);
-  const bool connected = connect(fd, reinterpret_cast<sockaddr*>(&target), sizeof target) == 0;
-  close(fd);
-  return connected;
-}
+bool ConnectsV4(int port) { return RawClient(port).connected(); }
+bool ConnectsV6(int port) { return RawClient(port, AF_INET6).connected(); }
 
 TEST(ParseHostPort, SplitsHostAndPort) {
   ASSERT_OK_AND_ASSIGN(const HostPort v4, ParseHostPort("127.0.0.1:0", "a"));

@@ -16,22 +16,20 @@
 #include <utility>
 #include <vector>
 
-#include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage_config.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
-#include "absl/types/optional.h"
 #include "model/base/clock.h"
 #include "model/base/file.h"
 #include "model/base/log.h"
 #include "model/base/status_macros.h"
 #include "model/repository/repository.h"
 #include "server/batching/compute_pool.h"
+#include "server/config/command_line.h"
 #include "server/config/cpu_limit.h"
 #include "server/config/server_options.h"
+#include "server/config/thread_plan.h"
 #include "server/metrics/exporter.h"
 #include "server/metrics/http_endpoint.h"
 #include "server/registry/model_registry.h"
@@ -50,80 +48,22 @@
 #include "server/transport/grpc_transport.h"
 #include "server/transport/tls.h"
 
-ABSL_FLAG(absl::optional<std::string>, repository, absl::nullopt, "directory of models");
-ABSL_FLAG(absl::optional<std::string>, grpc_address, absl::nullopt, "HOST:PORT for gRPC");
-ABSL_FLAG(absl::optional<std::string>, http_address, absl::nullopt, "HOST:PORT for HTTP");
-ABSL_FLAG(absl::optional<std::string>, config, absl::nullopt, "settings as a textproto file");
-ABSL_FLAG(absl::optional<int64_t>, max_message_bytes, absl::nullopt, "largest message");
-ABSL_FLAG(absl::optional<int64_t>, drain_seconds, absl::nullopt, "time to finish after SIGTERM");
-ABSL_FLAG(absl::optional<int64_t>, repository_poll_seconds, absl::nullopt, "look for new versions");
-ABSL_FLAG(absl::optional<std::string>, tls_certificate, absl::nullopt, "PEM file: TLS for gRPC");
-ABSL_FLAG(absl::optional<std::string>, tls_key, absl::nullopt, "PEM file: the certificate's key");
-ABSL_FLAG(absl::optional<std::string>, tls_client_ca, absl::nullopt, "PEM file: clients' signers");
-
 namespace sigserve {
 namespace {
 
 constexpr char kVersion[] = SIGSERVE_VERSION;
 constexpr int64_t kMaxConfigBytes = int64_t{1} << 20;
-// gRPC's poller wakes a second thread for what a first one reads, so that a single call takes three
-// times as long with two, and both together bear 1.5 times as many.
-constexpr int kProcessorsPerIoThread = 4;
 // Loads wait for each other anyway.
 constexpr size_t kLoadThreads = 2;
-// A client that sleeps until its answer comes takes some 80 us to send its next call. To go to
-// sleep and wake up meanwhile costs no less of the processor: some 60 us a call.
-constexpr absl::Duration kSpin = absl::Microseconds(120);
-
-constexpr char kHelp[] =
-    R"(sigserve serves trained classifiers over gRPC.
-
-  sigserve --repository=DIR [--grpc_address=HOST:PORT] [--http_address=HOST:PORT] [--config=FILE]
-
-  --repository=DIR              models: DIR/<model>/<version>/model.onnx (or model.textproto and
-                                its weights) and, optional, DIR/<model>/config.pbtxt
-  --grpc_address=HOST:PORT      predictions, models, training, health, reflection
-                                (default 0.0.0.0:8001; port 0 picks a free one and prints it;
-                                or unix:PATH)
-  --http_address=HOST:PORT      /metrics, /healthz, /readyz (default 0.0.0.0:8002)
-  --config=FILE                 the same settings and more as a textproto
-                                (proto/sigserve/v1/server_config.proto); flags win
-  --max_message_bytes=N         largest request and response (default 67108864)
-  --drain_seconds=N             time for calls in flight to finish after SIGTERM (default 10);
-                                a second signal ends the server at once
-  --repository_poll_seconds=N   look for new versions every N seconds (default 0: on request only)
-  --tls_certificate=FILE        TLS for gRPC: the server's certificate, PEM; with
-  --tls_key=FILE                its key, without a passphrase
-  --tls_client_ca=FILE          clients must show a certificate signed by one of these
-  --version, --help
-
-Example:
-  sigserve --repository=deploy/examples/repository
-)";
-
-template <typename T>
-std::optional<T> Given(const absl::optional<T>& flag) {
-  return flag.has_value() ? std::optional<T>(*flag) : std::nullopt;
-}
-
-absl::StatusOr<ServerOptions> ReadOptions(FileSystem* files) {
+absl::StatusOr<ServerOptions> ReadOptions(const CommandLine& command_line, FileSystem* files) {
   ServerOptions options;
-  const absl::optional<std::string> path = absl::GetFlag(FLAGS_config);
-  if (path.has_value()) {
-    absl::StatusOr<std::string> text = files->ReadFile(*path, kMaxConfigBytes);
+  const std::string& path = command_line.config_file();
+  if (!path.empty()) {
+    absl::StatusOr<std::string> text = files->ReadFile(path, kMaxConfigBytes);
     if (!text.ok()) return Annotate(text.status(), "--config");
-    SIGSERVE_ASSIGN_OR_RETURN(options, ParseServerConfig(*text, *path));
+    SIGSERVE_ASSIGN_OR_RETURN(options, ParseServerConfig(*text, path));
   }
-  ApplyFlags({.repository = Given(absl::GetFlag(FLAGS_repository)),
-              .grpc_address = Given(absl::GetFlag(FLAGS_grpc_address)),
-              .http_address = Given(absl::GetFlag(FLAGS_http_address)),
-              .max_message_bytes = Given(absl::GetFlag(FLAGS_max_message_bytes)),
-              .drain_seconds = Given(absl::GetFlag(FLAGS_drain_seconds)),
-              .repository_poll_seconds = Given(absl::GetFlag(FLAGS_repository_poll_seconds)),
-              .tls = {.certificate = Given(absl::GetFlag(FLAGS_tls_certificate)),
-                      .key = Given(absl::GetFlag(FLAGS_tls_key)),
-                      .client_ca = Given(absl::GetFlag(FLAGS_tls_client_ca))}},
-             &options);
+  command_line.ApplyTo(&options);
   SIGSERVE_RETURN_IF_ERROR(Validate(options));
   return options;
 }
@@ -223,17 +163,20 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
                             Credentials(options.listen.tls, files));
 
   // HTTP first: probes are answered while models load.
-  SIGSERVE_ASSIGN_OR_RETURN(
-      std::unique_ptr<HttpServer> http,
-      StartHttpEndpoint(options.listen.http_address, &clock,
-                        {.metrics = [&] { return metrics->Serialize(); },
-                         .readiness =
-                             [&] {
-                               if (draining)
-                                 return absl::UnavailableError("the server is shutting down");
-                               return ready ? absl::OkStatus()
-                                            : absl::UnavailableError("models are being loaded");
-                             }}));
+  std::unique_ptr<HttpServer> http;
+  if (options.listen.http_enabled()) {
+    SIGSERVE_ASSIGN_OR_RETURN(
+        http,
+        StartHttpEndpoint(options.listen.http_address, &clock,
+                          {.metrics = [&] { return metrics->Serialize(); },
+                           .readiness =
+                               [&] {
+                                 if (draining)
+                                   return absl::UnavailableError("the server is shutting down");
+                                 return ready ? absl::OkStatus()
+                                              : absl::UnavailableError("models are being loaded");
+                               }}));
+  }
 
   Repository repository(files, options.repository);
   const std::unique_ptr<ModelRegistry> registry = ModelRegistry::Create(
@@ -285,20 +228,13 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
   transport_options.max_calls_per_connection = static_cast<int>(connections.max_calls);
   transport_options.max_connection_age = connections.max_age;
   transport_options.age_grace = options.listen.drain;
-  transport_options.io_threads = options.listen.io_threads > 0
-                                     ? static_cast<int>(options.listen.io_threads)
-                                     : std::max(1, cpus.threads() / kProcessorsPerIoThread);
-  // Several would spin for the same events, and a spin must not use up a quota.
-  if (options.listen.spin && transport_options.io_threads == 1 && cpus.quota.value_or(1) >= 1) {
-    transport_options.loop.spin = kSpin;
-  }
+  const ThreadPlan plan = PlanThreads(cpus, options.threads);
+  transport_options.io_threads = plan.io_threads;
+  transport_options.loop.spin = plan.spin;
   transport_options.executor = [&control](const std::function<void()>& work) { control.Run(work); };
   SchedulerOptions heavy_options;
-  heavy_options.workers =
-      options.compute_threads > 0 ? static_cast<int>(options.compute_threads) : cpus.threads();
-  SIGSERVE_LOG(kInfo, cpus.ToString(), ": ", transport_options.io_threads,
-               " I/O threads for light batches, ", heavy_options.workers,
-               " compute threads for heavy ones");
+  heavy_options.workers = plan.compute_threads;
+  SIGSERVE_LOG(kInfo, cpus.ToString(), ": ", plan.ToString());
   ComputePool heavy(
       heavy_options, &clock,
       [&](const BatchTarget& target, DispatchReason reason) {
@@ -307,14 +243,10 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
       [&](const BatchTarget& target, DropReason reason) {
         if (IsRefusal(reason)) statistics.RecordRefusal(target.model, Name(reason));
       });
-  // Half of the processors' time is for heavy batches if they need it.
-  transport_options.loop.share_when_wanted =
-      std::min<double>(cpus.processors, cpus.quota.value_or(cpus.processors)) /
-      (2.0 * transport_options.io_threads);
-  transport_options.loop.processor_is_wanted =
-      [&heavy, free = std::max(0, cpus.threads() - transport_options.io_threads)] {
-        return heavy.busy() > free;
-      };
+  transport_options.loop.share_when_wanted = plan.io_share;
+  transport_options.loop.processor_is_wanted = [&heavy, spare = plan.spare_processors] {
+    return heavy.busy() > spare;
+  };
   std::vector<const PredictionFrontend*> frontends;
   absl::StatusOr<std::unique_ptr<GrpcTransport>> created =
       GrpcTransport::Create(transport_options, Router::Methods(methods), [&](int) {
@@ -346,7 +278,7 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
     return load;
   });
   ready = true;
-  std::printf("sigserve %s: gRPC on %s, HTTP on %s, repository %s (%s%s)\n", kVersion,
+  std::printf("sigserve %s: gRPC on %s, %s, repository %s (%s%s)\n", kVersion,
               transport->bound_address().c_str(), http->address().c_str(),
               options.repository.c_str(), CountModels(*registry).c_str(),
               options.listen.tls.enabled() ? "; gRPC with TLS" : "");
@@ -379,20 +311,21 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
   std::_Exit(EXIT_SUCCESS);
 }
 
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "sigserve: %s\n", std::string(status.message()).c_str());
+  return EXIT_FAILURE;
+}
+
 int Main(int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) {
-    if (std::strcmp(argv[i], "--help") == 0 || std::strcmp(argv[i], "-h") == 0) {
-      std::fputs(kHelp, stdout);
-      return EXIT_SUCCESS;
-    }
+  const absl::StatusOr<CommandLine> command_line = CommandLine::Parse({argv + 1, argv + argc});
+  if (!command_line.ok()) return Fail(command_line.status());
+  if (command_line->action() == CommandLine::Action::kHelp) {
+    std::fputs(HelpText(kVersion).c_str(), stdout);
+    return EXIT_SUCCESS;
   }
-  absl::FlagsUsageConfig usage;
-  usage.version_string = [] { return absl::StrCat("sigserve ", kVersion, "\n"); };
-  absl::SetFlagsUsageConfig(usage);
-  const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
-  if (rest.size() > 1) {
-    std::fprintf(stderr, "sigserve: unexpected argument '%s'; see sigserve --help\n", rest[1]);
-    return EXIT_FAILURE;
+  if (command_line->action() == CommandLine::Action::kVersion) {
+    std::printf("sigserve %s\n", kVersion);
+    return EXIT_SUCCESS;
   }
   // Protobuf complains on standard error of what clients send; they get an answer that says so.
   google::protobuf::SetLogHandler(nullptr);
@@ -400,10 +333,8 @@ int Main(int argc, char** argv) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   StopSignals signals;
   PosixFileSystem files;
-  const absl::StatusOr<ServerOptions> options = ReadOptions(&files);
-  const absl::Status status = options.ok() ? Serve(*options, &files, &signals) : options.status();
-  std::fprintf(stderr, "sigserve: %s\n", std::string(status.message()).c_str());
-  return EXIT_FAILURE;
+  const absl::StatusOr<ServerOptions> options = ReadOptions(*command_line, &files);
+  return Fail(options.ok() ? Serve(*options, &files, &signals) : options.status());
 }
 
 }  // namespace

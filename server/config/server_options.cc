@@ -1,7 +1,5 @@
 #include "server/config/server_options.h"
 
-#include <limits>
-
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
@@ -12,17 +10,16 @@
 namespace sigserve {
 namespace {
 
-constexpr absl::Duration kMaxDrain = absl::Hours(24);
 constexpr absl::string_view kUnix = "unix:";
 
-absl::Status CheckRange(absl::string_view field, int64_t value, int64_t low, int64_t high) {
-  if (value >= low && value <= high) return absl::OkStatus();
+absl::Status CheckRange(absl::string_view field, int64_t value, IntRange range) {
+  if (range.contains(value)) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat(field, " is ", value, "; expected ", low, " to ", high));
+      absl::StrCat(field, " is ", value, "; expected ", range.low, " to ", range.high));
 }
 
 absl::Status CheckSeconds(absl::string_view field, absl::Duration value, int64_t low) {
-  return CheckRange(field, absl::ToInt64Seconds(value), low, absl::ToInt64Seconds(kMaxDrain));
+  return CheckRange(field, absl::ToInt64Seconds(value), {low, kSecondsRange.high});
 }
 
 void SetIfGiven(int64_t value, int64_t* target) {
@@ -35,8 +32,8 @@ void SetIfGiven(int64_t seconds, absl::Duration* target) {
 
 absl::Status Validate(const ConnectionOptions& options) {
   SIGSERVE_RETURN_IF_ERROR(
-      CheckRange("connections.max_connections", options.max_connections, 1, 1'000'000));
-  SIGSERVE_RETURN_IF_ERROR(CheckRange("connections.max_calls", options.max_calls, 1, 1'000'000));
+      CheckRange("connections.max_connections", options.max_connections, {1, 1'000'000}));
+  SIGSERVE_RETURN_IF_ERROR(CheckRange("connections.max_calls", options.max_calls, {1, 1'000'000}));
   return CheckSeconds("connections.max_age_seconds", options.max_age, 0);
 }
 
@@ -59,9 +56,9 @@ absl::Status Validate(const TlsOptions& options) {
 
 absl::Status Validate(const TrainingOptions& options) {
   SIGSERVE_RETURN_IF_ERROR(
-      CheckRange("training.max_queued_jobs", options.max_queued_jobs, 1, 10'000));
+      CheckRange("training.max_queued_jobs", options.max_queued_jobs, {1, 10'000}));
   SIGSERVE_RETURN_IF_ERROR(
-      CheckRange("training.max_data_bytes", options.max_data_bytes, 1, int64_t{1} << 40));
+      CheckRange("training.max_data_bytes", options.max_data_bytes, {1, int64_t{1} << 40}));
   return CheckSeconds("training.upload_stall_seconds", options.upload_stall, 1);
 }
 
@@ -85,10 +82,10 @@ absl::StatusOr<ServerOptions> ParseServerConfig(absl::string_view text, absl::st
   options.listen.tls = {.certificate_file = config.tls().certificate_file(),
                         .key_file = config.tls().key_file(),
                         .client_ca_file = config.tls().client_ca_file()};
-  options.listen.io_threads = config.io_threads();
-  options.listen.spin = !config.no_spin();
+  options.threads.io_threads = config.io_threads();
+  options.threads.spin = !config.no_spin();
   options.repository_poll = absl::Seconds(config.repository_poll_seconds());
-  options.compute_threads = config.compute_threads();
+  options.threads.compute_threads = config.compute_threads();
   options.training.disabled = config.training().disabled();
   SetIfGiven(config.training().max_queued_jobs(), &options.training.max_queued_jobs);
   SetIfGiven(config.training().max_data_bytes(), &options.training.max_data_bytes);
@@ -96,36 +93,25 @@ absl::StatusOr<ServerOptions> ParseServerConfig(absl::string_view text, absl::st
   return options;
 }
 
-void ApplyFlags(const FlagValues& flags, ServerOptions* options) {
-  if (flags.repository) options->repository = *flags.repository;
-  if (flags.grpc_address) options->listen.grpc_address = *flags.grpc_address;
-  if (flags.http_address) options->listen.http_address = *flags.http_address;
-  if (flags.max_message_bytes) options->listen.max_message_bytes = *flags.max_message_bytes;
-  if (flags.drain_seconds) options->listen.drain = absl::Seconds(*flags.drain_seconds);
-  if (flags.repository_poll_seconds) {
-    options->repository_poll = absl::Seconds(*flags.repository_poll_seconds);
-  }
-  if (flags.tls.certificate) options->listen.tls.certificate_file = *flags.tls.certificate;
-  if (flags.tls.key) options->listen.tls.key_file = *flags.tls.key;
-  if (flags.tls.client_ca) options->listen.tls.client_ca_file = *flags.tls.client_ca;
-}
-
 absl::Status Validate(const ServerOptions& options) {
   if (options.repository.empty()) {
     return absl::InvalidArgumentError(
-        "repository is empty; expected the directory that holds the models");
+        "repository is empty; give the directory of the models: --repository=DIR");
   }
   // The listener checks the path.
   if (!absl::StartsWith(options.listen.grpc_address, kUnix)) {
     SIGSERVE_RETURN_IF_ERROR(ParseHostPort(options.listen.grpc_address, "grpc_address").status());
   }
-  SIGSERVE_RETURN_IF_ERROR(ParseHostPort(options.listen.http_address, "http_address").status());
-  SIGSERVE_RETURN_IF_ERROR(CheckRange("max_message_bytes", options.listen.max_message_bytes, 1,
-                                      std::numeric_limits<int32_t>::max()));
+  if (options.listen.http_enabled()) {
+    SIGSERVE_RETURN_IF_ERROR(ParseHostPort(options.listen.http_address, "http_address").status());
+  }
+  SIGSERVE_RETURN_IF_ERROR(
+      CheckRange("max_message_bytes", options.listen.max_message_bytes, kMessageBytesRange));
   SIGSERVE_RETURN_IF_ERROR(CheckSeconds("drain_seconds", options.listen.drain, 0));
   SIGSERVE_RETURN_IF_ERROR(CheckSeconds("repository_poll_seconds", options.repository_poll, 0));
-  SIGSERVE_RETURN_IF_ERROR(CheckRange("io_threads", options.listen.io_threads, 0, 1024));
-  SIGSERVE_RETURN_IF_ERROR(CheckRange("compute_threads", options.compute_threads, 0, 1024));
+  SIGSERVE_RETURN_IF_ERROR(CheckRange("io_threads", options.threads.io_threads, {0, 1024}));
+  SIGSERVE_RETURN_IF_ERROR(
+      CheckRange("compute_threads", options.threads.compute_threads, {0, 1024}));
   SIGSERVE_RETURN_IF_ERROR(Validate(options.listen.connections));
   SIGSERVE_RETURN_IF_ERROR(Validate(options.listen.tls));
   return Validate(options.training);

@@ -1,5 +1,6 @@
 #include "server/config/textproto.h"
 
+#include <google/protobuf/descriptor.h>
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/text_format.h>
@@ -10,12 +11,32 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "server/config/closest.h"
 
 namespace sigserve {
 namespace {
 
 constexpr size_t kMaxProblems = 5;
 constexpr int kMaxNesting = 32;
+
+/// Protobuf's text says 'Message type "a.b.C" has no field named "x".' for an unknown field.
+std::string Plain(const std::string& message) {
+  const std::vector<std::string> parts = absl::StrSplit(message, '"');
+  if (parts.size() != 5 || parts[0] != "Message type " || parts[2] != " has no field named ") {
+    return message;
+  }
+  const auto* type =
+      google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(parts[1]);
+  if (type == nullptr) return message;
+  std::vector<std::string> fields;
+  for (int i = 0; i < type->field_count(); ++i) fields.push_back(type->field(i)->name());
+  const std::string closest = Closest(parts[3], fields);
+  return absl::StrCat("unknown field '", parts[3], "'",
+                      closest.empty() ? absl::StrCat(" of ", type->name(),
+                                                     "; it has: ", absl::StrJoin(fields, ", "))
+                                      : absl::StrCat("; did you mean '", closest, "'?"));
+}
 
 class Problems : public google::protobuf::io::ErrorCollector {
  public:
@@ -25,8 +46,9 @@ class Problems : public google::protobuf::io::ErrorCollector {
   void AddError(int line, google::protobuf::io::ColumnNumber column,
                 const std::string& message) override {
     if (texts_.size() >= kMaxProblems) return;
-    texts_.push_back(line < 0 ? absl::StrCat(file_, ": ", message)
-                              : absl::StrCat(file_, ":", line + 1, ":", column + 1, ": ", message));
+    texts_.push_back(
+        line < 0 ? absl::StrCat(file_, ": ", Plain(message))
+                 : absl::StrCat(file_, ":", line + 1, ":", column + 1, ": ", Plain(message)));
   }
   void AddWarning(int /*line*/, google::protobuf::io::ColumnNumber /*column*/,
                   const std::string& /*message*/) override {}

@@ -73,7 +73,6 @@ FENCES = [
      "OpenSSL checks the SHA-1 of ONNX's external data, and TLS files"),
     (r"nghttp2/", r"client/load/", "HTTP/2 by hand stays in the load generator"),
     (r"CLI/", r"client/cli/", "CLI11 stays in the command line"),
-    (r"absl/flags/", r"server/main\.cc", "only main reads flags"),
     (r"g(test|mock)/|tests/", r"(?!)", "test code stays in tests"),
 ]
 BANNED = [

@@ -35,9 +35,9 @@ TEST(ParseServerConfig, ReadsEveryField) {
       connections { max_connections: 5 max_calls: 6 max_age_seconds: 8 share_port: true })",
                                                                       "server.pbtxt"));
   EXPECT_EQ(options.repository, "/srv/models");
-  EXPECT_EQ(options.compute_threads, 3);
-  EXPECT_EQ(options.listen.io_threads, 2);
-  EXPECT_FALSE(options.listen.spin);
+  EXPECT_EQ(options.threads.compute_threads, 3);
+  EXPECT_EQ(options.threads.io_threads, 2);
+  EXPECT_FALSE(options.threads.spin);
   EXPECT_EQ(options.listen.grpc_address, "127.0.0.1:9001");
   EXPECT_EQ(options.listen.http_address, "[::1]:9002");
   EXPECT_EQ(options.listen.max_message_bytes, 1000);
@@ -68,30 +68,46 @@ TEST(ParseServerConfig, EmptyFileIsTheDefaults) {
   EXPECT_EQ(options.repository_poll, absl::ZeroDuration());
   EXPECT_EQ(options.server_name, "sigserve");
   EXPECT_EQ(options.listen.connections.max_calls, 128);
-  EXPECT_EQ(options.listen.io_threads, 0);
-  EXPECT_TRUE(options.listen.spin);
+  EXPECT_EQ(options.threads.io_threads, 0);
+  EXPECT_TRUE(options.threads.spin);
   EXPECT_FALSE(options.training.disabled);
-}
-
-TEST(ApplyFlags, AFlagThatWasGivenWins) {
-  ASSERT_OK_AND_ASSIGN(
-      ServerOptions options,
-      ParseServerConfig(R"(repository: "/a" grpc_address: "h:1" drain_seconds: 5)", "f"));
-  ApplyFlags({.repository = "/b", .drain_seconds = 0}, &options);
-  EXPECT_EQ(options.repository, "/b");
-  EXPECT_EQ(options.listen.grpc_address, "h:1");
-  EXPECT_EQ(options.listen.drain, absl::ZeroDuration());
 }
 
 TEST(ParseServerConfig, NamesAnUnknownFieldWithItsLine) {
   EXPECT_THAT(ParseServerConfig("repository: \"/m\"\nport: 8001\n", "server.pbtxt"),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       AllOf(HasSubstr("server.pbtxt:2:5"), HasSubstr("\"port\""))));
+                       AllOf(HasSubstr("server.pbtxt:2:"), HasSubstr("unknown field 'port'"))));
+}
+
+TEST(ParseServerConfig, SuggestsAFieldForAMisspeltOne) {
+  const struct {
+    const char* text;
+    const char* message;
+  } cases[] = {
+      {"repositry: \"/m\"", "f:1:10: unknown field 'repositry'; did you mean 'repository'?"},
+      {"training { disable: true }", "unknown field 'disable'; did you mean 'disabled'?"},
+      {"tls {}\n\nxyz: 1", "f:3:4: unknown field 'xyz' of ServerConfig"},
+  };
+  for (const auto& c : cases) {
+    EXPECT_THAT(ParseServerConfig(c.text, "f"),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(c.message)));
+  }
 }
 
 TEST(ParseServerConfig, NamesAValueOfTheWrongType) {
   EXPECT_THAT(ParseServerConfig("drain_seconds: \"ten\"", "f"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("f:1:16")));
+}
+
+TEST(Validate, HttpMayBeOff) {
+  ServerOptions options = Valid();
+  EXPECT_TRUE(options.listen.http_enabled());
+  options.listen.http_address = "none";
+  EXPECT_FALSE(options.listen.http_enabled());
+  EXPECT_OK(Validate(options));
+  options.listen.grpc_address = "none";
+  EXPECT_THAT(Validate(options),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("grpc_address is 'none'")));
 }
 
 TEST(Validate, TakesAUnixSocketForGrpcAlone) {
@@ -155,7 +171,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "connections.max_connections is 0"},
         Invalid{"calls", [](auto* o) { o->listen.connections.max_calls = -4; },
                 "connections.max_calls is -4"},
-        Invalid{"io_threads", [](auto* o) { o->listen.io_threads = -1; },
+        Invalid{"io_threads", [](auto* o) { o->threads.io_threads = -1; },
                 "io_threads is -1; expected 0 to 1024"},
         Invalid{"age", [](auto* o) { o->listen.connections.max_age = absl::Seconds(-1); },
                 "connections.max_age_seconds is -1"}),

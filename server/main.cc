@@ -279,7 +279,8 @@ absl::Status Serve(const ServerOptions& options, FileSystem* files, StopSignals*
   });
   ready = true;
   std::printf("sigserve %s: gRPC on %s, %s, repository %s (%s%s)\n", kVersion,
-              transport->bound_address().c_str(), http->address().c_str(),
+              transport->bound_address().c_str(),
+              http == nullptr ? "no HTTP" : ("HTTP on " + http->address()).c_str(),
               options.repository.c_str(), CountModels(*registry).c_str(),
               options.listen.tls.enabled() ? "; gRPC with TLS" : "");
   std::fflush(stdout);

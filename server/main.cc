@@ -33,8 +33,8 @@
 #include "server/metrics/exporter.h"
 #include "server/metrics/http_endpoint.h"
 #include "server/registry/model_registry.h"
-#include "server/services/calls_in_progress.h"
-#include "server/services/control_threads.h"
+#include "server/rpc/calls_in_progress.h"
+#include "server/rpc/control_threads.h"
 #include "server/services/health_service.h"
 #include "server/services/inference_service.h"
 #include "server/services/model_service.h"
@@ -43,10 +43,10 @@
 #include "server/services/statistics.h"
 #include "server/services/training_service.h"
 #include "server/training/job_runner.h"
-#include "server/transport/decompression_limit.h"
-#include "server/transport/graceful_stop.h"
-#include "server/transport/grpc_transport.h"
-#include "server/transport/tls.h"
+#include "server/transport/grpc/decompression_limit.h"
+#include "server/transport/grpc/graceful_stop.h"
+#include "server/transport/grpc/grpc_transport.h"
+#include "server/transport/grpc/tls.h"
 
 namespace sigserve {
 namespace {

@@ -9,7 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "model/base/status_macros.h"
 #include "server/codec/model_codec.h"
-#include "server/codec/status.h"
+#include "server/rpc/status.h"
 
 namespace sigserve {
 namespace {

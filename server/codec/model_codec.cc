@@ -2,7 +2,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "server/codec/status.h"
+#include "server/rpc/status.h"
 
 namespace sigserve {
 namespace {

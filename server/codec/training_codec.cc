@@ -10,8 +10,8 @@
 #include "absl/time/time.h"
 #include "model/base/status_macros.h"
 #include "model/repository/repository.h"
-#include "server/codec/status.h"
 #include "server/codec/wire_tensor.h"
+#include "server/rpc/status.h"
 
 namespace sigserve {
 namespace {

@@ -11,7 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "grpc/health/v1/health.pb.h"
-#include "server/services/service_method.h"
+#include "server/rpc/service_method.h"
 
 namespace sigserve {
 

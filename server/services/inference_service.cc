@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "server/codec/model_codec.h"
-#include "server/codec/status.h"
+#include "server/rpc/status.h"
 
 namespace sigserve {
 namespace {

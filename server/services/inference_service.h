@@ -10,8 +10,8 @@
 
 #include "inference/grpc_service.pb.h"
 #include "server/registry/model_registry.h"
-#include "server/services/calls_in_progress.h"
-#include "server/services/service_method.h"
+#include "server/rpc/calls_in_progress.h"
+#include "server/rpc/service_method.h"
 #include "server/services/statistics.h"
 
 namespace sigserve {

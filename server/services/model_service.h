@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "server/registry/model_registry.h"
-#include "server/services/calls_in_progress.h"
-#include "server/services/service_method.h"
+#include "server/rpc/calls_in_progress.h"
+#include "server/rpc/service_method.h"
 #include "sigserve/v1/model.pb.h"
 
 namespace sigserve {

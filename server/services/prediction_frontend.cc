@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "server/batching/refusal.h"
-#include "server/codec/status.h"
-#include "server/services/wire_message.h"
+#include "server/rpc/status.h"
+#include "server/rpc/wire_message.h"
 
 namespace sigserve {
 namespace {

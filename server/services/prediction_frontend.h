@@ -15,11 +15,11 @@
 #include "server/batching/drain_batcher.h"
 #include "server/codec/inference_codec.h"
 #include "server/codec/prediction_codec.h"
+#include "server/rpc/message.h"
+#include "server/rpc/method.h"
 #include "server/services/parse_cache.h"
 #include "server/services/prediction_handler.h"
 #include "server/services/turn_recorder.h"
-#include "server/transport/message.h"
-#include "server/transport/raw_service.h"
 
 namespace sigserve {
 

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "model/base/status_macros.h"
-#include "server/codec/status.h"
+#include "server/rpc/status.h"
 
 namespace sigserve {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "grpc/reflection/v1alpha/reflection.pb.h"
-#include "server/services/service_method.h"
+#include "server/rpc/service_method.h"
 
 namespace sigserve {
 

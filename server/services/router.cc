@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "server/codec/status.h"
+#include "server/rpc/status.h"
 
 namespace sigserve {
 namespace {

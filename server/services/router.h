@@ -5,9 +5,9 @@
 #include <memory>
 #include <vector>
 
-#include "server/services/control_threads.h"
+#include "server/rpc/control_threads.h"
+#include "server/rpc/service_method.h"
 #include "server/services/prediction_frontend.h"
-#include "server/services/service_method.h"
 
 namespace sigserve {
 

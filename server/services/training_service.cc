@@ -7,9 +7,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
-#include "server/codec/status.h"
 #include "server/codec/training_codec.h"
-#include "server/services/watch_reactor.h"
+#include "server/rpc/status.h"
+#include "server/rpc/watch_reactor.h"
 
 namespace sigserve {
 namespace {

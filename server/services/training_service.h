@@ -6,8 +6,8 @@
 
 #include "absl/status/statusor.h"
 #include "model/base/clock.h"
-#include "server/services/service_method.h"
-#include "server/services/upload_watch.h"
+#include "server/rpc/service_method.h"
+#include "server/rpc/upload_watch.h"
 #include "server/training/job_runner.h"
 #include "sigserve/v1/training.pb.h"
 

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "server/transport/grpc_transport.h"
+#include "server/transport/grpc/grpc_transport.h"
 
 namespace sigserve {
 namespace {

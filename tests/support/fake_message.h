@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "server/transport/message.h"
+#include "server/rpc/message.h"
 
 namespace sigserve::testing_support {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "server/transport/stream_reactor.h"
+#include "server/rpc/stream.h"
 
 namespace sigserve::testing_support {
 

@@ -1,0 +1,46 @@
+#include "server/transport/grpc/graceful_stop.h"
+
+#include <chrono>
+#include <memory>
+#include <thread>
+
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+
+namespace sigserve {
+namespace {
+
+constexpr absl::Duration kLookEvery = absl::Milliseconds(10);
+// Calls that clients sent before they heard the goodbye come within this time, and what was
+// answered last reaches them.
+constexpr absl::Duration kQuiet = absl::Milliseconds(200);
+// What gRPC may take to cancel calls.
+constexpr absl::Duration kCancelling = absl::Seconds(1);
+
+}  // namespace
+
+void StopGracefully(grpc::Server* server, GrpcTransport* transport,
+                    const std::function<bool()>& busy, absl::Duration patience) {
+  const absl::Time begin = absl::Now();
+  const absl::Time deadline = begin + patience;
+  transport->StopAccepting();
+  const auto over = std::make_shared<absl::Notification>();
+  std::thread([server, deadline, over] {
+    server->Shutdown(absl::ToChronoTime(deadline));
+    over->Notify();
+  }).detach();
+  absl::Time last_busy = begin;
+  absl::Time next_look = begin;
+  for (absl::Time now = begin; now - last_busy < kQuiet && now < deadline + kCancelling;
+       now = absl::Now()) {
+    if (transport->open_calls() > 0 || busy()) last_busy = now;
+    if (now >= next_look) {
+      next_look = now + kQuiet;
+      transport->EndStreams(now < begin + patience / 2 ? StreamEnd::kWhenIdle : StreamEnd::kNow);
+    }
+    if (over->HasBeenNotified() && !busy()) return;
+    absl::SleepFor(kLookEvery);
+  }
+}
+
+}  // namespace sigserve

@@ -1,0 +1,31 @@
+#include "server/transport/grpc/raw_service.h"
+
+#include <grpcpp/impl/codegen/rpc_service_method.h>
+
+#include <utility>
+
+namespace sigserve {
+
+RawService::RawService(std::vector<TransportMethod> methods, Executor executor)
+    : methods_(std::move(methods)), executor_(std::move(executor)) {
+  using grpc::internal::RpcMethod;
+  for (size_t i = 0; i < methods_.size(); ++i) {
+    const bool streaming = methods_[i].streaming || methods_[i].reactor != nullptr;
+    const auto type = streaming ? RpcMethod::BIDI_STREAMING : RpcMethod::NORMAL_RPC;
+    // gRPC takes ownership.
+    AddMethod(new grpc::internal::RpcServiceMethod(methods_[i].path.c_str(), type, nullptr));
+    MarkMethodRaw(static_cast<int>(i));
+  }
+}
+
+void RawService::RequestUnary(int method, grpc::ServerContext* context, grpc::ByteBuffer* request,
+                              UnaryWriter* writer, grpc::ServerCompletionQueue* queue, void* tag) {
+  RequestAsyncUnary(method, context, request, writer, queue, queue, tag);
+}
+
+void RawService::RequestStream(int method, grpc::ServerContext* context, Stream* stream,
+                               grpc::ServerCompletionQueue* queue, void* tag) {
+  RequestAsyncBidiStreaming(method, context, stream, queue, queue, tag);
+}
+
+}  // namespace sigserve

@@ -1,0 +1,235 @@
+#include "server/transport/grpc/stream_call.h"
+
+#include <optional>
+#include <utility>
+
+namespace sigserve {
+
+class StreamCall::Message final : public InboundMessage {
+ public:
+  explicit Message(StreamCall* stream) : stream_(stream) {}
+
+  void Take(grpc::ByteBuffer* buffer) {
+    bytes_.Take(buffer);
+    request_size_ = 0;
+    for (const absl::string_view piece : bytes_.pieces()) request_size_ += piece.size();
+    reply_.reset();
+    status_ = absl::OkStatus();
+    answered_ = false;
+  }
+  /// Lets the request go. Messages that are kept hold no bytes.
+  void Release() { bytes_.Clear(); }
+
+  int method() const override { return stream_->method_; }
+  absl::Span<const absl::string_view> request() const override { return bytes_.pieces(); }
+  absl::Duration deadline() const override {
+    return MonotonicDeadline(stream_->context_.raw_deadline());
+  }
+  bool cancelled() const override { return stream_->cancelled_.load(std::memory_order_relaxed); }
+  uint8_t* AllocateReply(size_t bytes) override {
+    reply_.emplace(bytes);
+    return const_cast<uint8_t*>(reply_->begin());
+  }
+  void Reply(const absl::Status& status) override {
+    status_ = status;
+    stream_->Answered(this);
+  }
+  void Refuse(const absl::Status& status, absl::Duration /*delay*/) override { Reply(status); }
+
+  // For the stream, under its lock.
+  size_t request_size() const { return request_size_; }
+  std::optional<grpc::Slice>& reply() { return reply_; }
+  const absl::Status& status() const { return status_; }
+  bool answered() const { return answered_; }
+  void set_answered() { answered_ = true; }
+
+ private:
+  StreamCall* const stream_;
+  MessageBytes bytes_;
+  std::optional<grpc::Slice> reply_;
+  absl::Status status_;
+  size_t request_size_ = 0;
+  bool answered_ = false;
+};
+
+StreamCall::StreamCall(IoLoop* loop, int method)
+    : loop_(loop),
+      method_(method),
+      ordered_(loop->service()->methods()[static_cast<size_t>(method)].ordered),
+      arrived_tag_(this, &StreamCall::OnArrived),
+      read_tag_(this, &StreamCall::OnRead),
+      written_tag_(this, &StreamCall::OnWritten),
+      finished_tag_(this, &StreamCall::OnFinished),
+      over_tag_(this, &StreamCall::OnOver) {
+  loop_->CallBegins();
+}
+
+StreamCall::~StreamCall() {
+  loop_->StreamIsOver(this);
+  loop_->CallEnds();
+}
+
+void StreamCall::Post(IoLoop* loop, int method) {
+  auto* call = new StreamCall(loop, method);
+  call->context_.AsyncNotifyWhenDone(static_cast<CompletionTag*>(&call->over_tag_));
+  loop->service()->RequestStream(method, &call->context_, &call->stream_, loop->queue(),
+                                 static_cast<CompletionTag*>(&call->arrived_tag_));
+}
+
+void StreamCall::OnArrived(bool ok) {
+  if (!ok) {
+    delete this;  // shutdown: it never became a call, and its over_tag_ never comes
+    return;
+  }
+  Post(loop_, method_);
+  EndLike(loop_->StreamOpens(this));
+}
+
+void StreamCall::EndLike(StreamEnd end) {
+  absl::MutexLock lock(&mutex_);
+  const bool ends = end == StreamEnd::kNow ||
+                    (end == StreamEnd::kWhenIdle && Idle() && !std::exchange(brought_, false));
+  if (ends && !half_closed_) end_.Update(absl::UnavailableError("the server is shutting down"));
+  Advance();
+}
+
+void StreamCall::OnRead(bool ok) {
+  std::unique_ptr<Message> message;
+  {
+    absl::MutexLock lock(&mutex_);
+    reading_ = false;
+    if (!ok) {
+      half_closed_ = true;
+    } else {
+      message = TakeMessage();
+    }
+    Advance();
+  }
+  if (message != nullptr) loop_->handler()->OnMessage(message.release());  // Answered() has it back
+  Unref();
+}
+
+std::unique_ptr<StreamCall::Message> StreamCall::TakeMessage() {
+  std::unique_ptr<Message> message;
+  if (spare_.empty()) {
+    message = std::make_unique<Message>(this);
+  } else {
+    message = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  message->Take(&incoming_);
+  bytes_ += message->request_size();
+  if (ordered_) in_order_.push_back(message.get());
+  ++unanswered_;
+  brought_ = true;
+  ++references_;
+  return message;
+}
+
+void StreamCall::Answered(Message* message) {
+  {
+    absl::MutexLock lock(&mutex_);
+    --unanswered_;
+    bytes_ -= message->request_size();
+    message->Release();
+    if (!ordered_) {
+      QueueReply(std::unique_ptr<Message>(message));
+    } else {
+      message->set_answered();
+      while (!in_order_.empty() && in_order_.front()->answered()) {
+        QueueReply(std::unique_ptr<Message>(in_order_.front()));
+        in_order_.pop_front();
+      }
+    }
+    if (!loop_->on_own_thread()) {
+      Advance();
+    } else if (!flush_listed_) {
+      flush_listed_ = true;
+      ++references_;
+      loop_->FlushLater(this);
+    }
+  }
+  Unref();
+}
+
+void StreamCall::QueueReply(std::unique_ptr<Message> message) {
+  if (!message->status().ok()) {
+    end_.Update(message->status());
+  } else if (!broken_) {
+    grpc::Slice reply = message->reply().has_value() ? *std::move(message->reply()) : grpc::Slice();
+    bytes_ += reply.size();
+    to_write_.push_back(std::move(reply));
+  }
+  spare_.push_back(std::move(message));
+}
+
+void StreamCall::Flush() {
+  {
+    absl::MutexLock lock(&mutex_);
+    flush_listed_ = false;
+    Advance();
+  }
+  Unref();
+}
+
+void StreamCall::Advance() {
+  if (finishing_) return;
+  if (broken_) to_write_.clear();  // bytes_ no longer matters: nothing more is read
+  if (!writing_ && !to_write_.empty()) {
+    writing_ = true;
+    ++references_;
+    bytes_ -= to_write_.front().size();
+    grpc::ByteBuffer reply(&to_write_.front(), 1);
+    to_write_.pop_front();
+    grpc::WriteOptions options;
+    // More is coming: gRPC may keep this one back and send both together. Safe, because one without
+    // the hint always follows: gRPC says "written" of what it keeps back, which writes the next of
+    // the queue, or finishes a stream that broke meanwhile, and finishing sends all. Not the first:
+    // "written" then waits for the headers, which would be kept back, too, for good.
+    if (!to_write_.empty() && headers_sent_) options.set_buffer_hint();
+    headers_sent_ = true;
+    stream_.Write(reply, options, static_cast<CompletionTag*>(&written_tag_));
+  }
+  const bool ended = half_closed_ || broken_ || !end_.ok();
+  if (!reading_ && !ended && bytes_ < kMaxUnansweredBytes &&
+      unanswered_ + in_order_.size() + to_write_.size() < kMaxUnanswered) {
+    reading_ = true;
+    ++references_;
+    stream_.Read(&incoming_, static_cast<CompletionTag*>(&read_tag_));
+  }
+  if (ended && Idle()) {
+    finishing_ = true;
+    ++references_;
+    stream_.Finish(GrpcStatus(end_), static_cast<CompletionTag*>(&finished_tag_));
+  }
+}
+
+void StreamCall::OnWritten(bool ok) {
+  {
+    absl::MutexLock lock(&mutex_);
+    writing_ = false;
+    if (!ok) broken_ = true;
+    Advance();
+  }
+  Unref();
+}
+
+void StreamCall::OnFinished(bool) { Unref(); }
+
+void StreamCall::OnOver(bool) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (context_.IsCancelled()) {
+      cancelled_.store(true, std::memory_order_relaxed);
+      broken_ = true;
+      Advance();
+    }
+  }
+  Unref();
+}
+
+void StreamCall::Unref() {
+  if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+}
+
+}  // namespace sigserve

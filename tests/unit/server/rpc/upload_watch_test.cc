@@ -1,0 +1,64 @@
+#include "server/rpc/upload_watch.h"
+
+#include "absl/synchronization/mutex.h"
+#include "tests/support/status_matchers.h"
+
+namespace sigserve {
+namespace {
+
+using testing::HasSubstr;
+
+class FakeUpload final : public WatchedUpload {
+ public:
+  explicit FakeUpload(absl::Duration heard) : heard_(heard) {}
+  absl::Duration last_heard() const override { return heard_; }
+  void End(const absl::Status& error) override {
+    absl::MutexLock lock(&mutex_);
+    end_ = error;
+  }
+  absl::Status end() const {
+    absl::MutexLock lock(&mutex_);
+    return end_;
+  }
+
+ private:
+  const absl::Duration heard_;
+  mutable absl::Mutex mutex_;
+  absl::Status end_ ABSL_GUARDED_BY(mutex_);
+};
+
+class UploadWatchTest : public testing::Test {
+ protected:
+  FakeClock clock_;
+  UploadWatch watch_{&clock_, absl::Seconds(60)};
+};
+
+TEST_F(UploadWatchTest, EndsThoseThatStall) {
+  const auto quiet = std::make_shared<FakeUpload>(clock_.Monotonic());
+  const auto lively = std::make_shared<FakeUpload>(clock_.Monotonic() + absl::Seconds(10));
+  const auto at_work = std::make_shared<FakeUpload>(absl::InfiniteDuration());
+  const auto removed = std::make_shared<FakeUpload>(clock_.Monotonic());
+  for (const auto& upload : {quiet, lively, at_work, removed}) watch_.Add(upload);
+  watch_.Remove(removed.get());
+  clock_.Advance(absl::Seconds(59));
+  watch_.Look();
+  EXPECT_OK(quiet->end());
+  clock_.Advance(absl::Seconds(1));
+  watch_.Look();
+  EXPECT_THAT(quiet->end(), StatusIs(absl::StatusCode::kDeadlineExceeded,
+                                     HasSubstr("TRAIN_STALLED: nothing came for 1m")));
+  EXPECT_OK(lively->end());
+  EXPECT_OK(at_work->end());
+  EXPECT_OK(removed->end());
+}
+
+TEST_F(UploadWatchTest, EndsAllWhenTheServerStops) {
+  const auto upload = std::make_shared<FakeUpload>(clock_.Monotonic());
+  watch_.Add(upload);
+  watch_.Add(std::make_shared<FakeUpload>(clock_.Monotonic()));  // gone by now
+  watch_.EndAll(absl::UnavailableError("bye"));
+  EXPECT_THAT(upload->end(), StatusIs(absl::StatusCode::kUnavailable, "bye"));
+}
+
+}  // namespace
+}  // namespace sigserve

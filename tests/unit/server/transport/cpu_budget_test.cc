@@ -1,0 +1,82 @@
+#include "server/transport/cpu_budget.h"
+
+#include "gtest/gtest.h"
+
+namespace sigserve {
+namespace {
+
+constexpr absl::Duration kMs = absl::Milliseconds(1);
+
+// A thread that begins with `share` and does what it is told.
+class Thread {
+ public:
+  explicit Thread(double share) : share_(share) { share_.Begin(used_, now_); }
+
+  /// A turn of so much work, for which others took the processor meanwhile; returns the rest.
+  absl::Duration Turn(absl::Duration work, absl::Duration taken = absl::ZeroDuration()) {
+    used_ += work;
+    now_ += work + taken;
+    const absl::Duration rest = share_.Rest(used_, now_);
+    now_ += rest;
+    return rest;
+  }
+  void Idle(absl::Duration time) { now_ += time; }
+  double part() const { return absl::FDivDuration(used_, now_); }
+
+ private:
+  CpuBudget share_;
+  absl::Duration used_;
+  absl::Duration now_;
+};
+
+TEST(CpuBudgetTest, NoRestWithinTheShare) {
+  for (const absl::Duration turn : {0.1 * kMs, kMs, 20 * kMs}) {
+    Thread thread(0.5);
+    for (int i = 0; i < 1000; ++i) ASSERT_EQ(thread.Turn(turn, turn), absl::ZeroDuration()) << i;
+  }
+}
+
+TEST(CpuBudgetTest, WhoeverWorksAllTheTimeGetsItsShareInTheEnd) {
+  for (const double part : {0.25, 0.5, 0.9}) {
+    for (const absl::Duration turn : {0.3 * kMs, 2 * kMs}) {
+      Thread thread(part);
+      for (int i = 0; i < 10000; ++i) thread.Turn(turn);
+      EXPECT_NEAR(thread.part(), part, 0.01) << turn;
+    }
+  }
+}
+
+TEST(CpuBudgetTest, AStretchIsFreeHoweverLongItWasIdle) {
+  Thread thread(0.5);
+  EXPECT_EQ(thread.Turn(2 * kMs), absl::ZeroDuration());
+  thread.Idle(absl::Seconds(100));
+  EXPECT_EQ(thread.Turn(0.1 * kMs), absl::ZeroDuration());
+  EXPECT_EQ(thread.Turn(2 * kMs), absl::ZeroDuration());
+  EXPECT_GT(thread.Turn(4 * kMs), absl::ZeroDuration());
+}
+
+TEST(CpuBudgetTest, AfterALongTurnOneRestIsEnough) {
+  Thread thread(0.5);
+  EXPECT_EQ(thread.Turn(absl::Seconds(1)), 10 * kMs);
+  EXPECT_EQ(thread.Turn(0.01 * kMs), 0.01 * kMs);
+}
+
+TEST(CpuBudgetTest, WhatWasUsedWhileNobodyWantedItIsFree) {
+  CpuBudget share(0.5);
+  share.Begin(absl::Seconds(5), absl::Seconds(7));
+  EXPECT_EQ(share.Rest(absl::Seconds(5) + kMs, absl::Seconds(7) + kMs), absl::ZeroDuration());
+  share.End();
+  EXPECT_FALSE(share.begun());
+  share.Begin(absl::Seconds(50), absl::Seconds(52));
+  share.Begin(absl::Seconds(60), absl::Seconds(62));  // it has begun
+  EXPECT_EQ(share.Rest(absl::Seconds(50) + kMs, absl::Seconds(52) + kMs), absl::ZeroDuration());
+}
+
+TEST(CpuBudgetTest, AWholeProcessorHasNoLimit) {
+  EXPECT_FALSE(CpuBudget(1).limits());
+  EXPECT_FALSE(CpuBudget(4).limits());
+  EXPECT_TRUE(CpuBudget(0.5).limits());
+}
+
+}  // namespace
+}  // namespace sigserve

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""layering_test.py [ROOT]: fails on an include, a CMake edge, a folder or a file size that the plan forbids.
+"""layering_test.py [--edges] [ROOT]: fails on an include, a CMake edge, a folder or a file size that the plan forbids.
 
 The tables are the plan (README, "The map", draws them). First the check is checked: it must find planted violations.
 Standard library only. Prints every violation as FILE:LINE: what, and why.
@@ -9,39 +9,46 @@ import re
 import sys
 import tempfile
 
-# Folder -> the folders it may use; what those may use, it may use too.
+# Folder -> the folders that its files include and its target links: direct edges, all of them and no others. An edge that
+# no include uses is a violation, too.
 FOLDERS = {
     "model/base": [],
     "model/tensor": ["model/base"],
+    "model/formats/weights": ["model/base", "model/tensor"],
     "model/kernels": ["model/base"],
-    "model/ops": ["model/tensor", "model/kernels"],
-    "model/graph": ["model/ops"],
-    "model/graph/passes": ["model/graph"],
-    "model/runtime": ["model/graph/passes"],
-    "model/formats/onnx": ["model/graph", "model/formats/weights"],
-    "model/formats/weights": ["model/tensor"],
-    "model/formats/safetensors": ["model/formats/weights"],
-    "model/formats/torch_state_dict": ["model/formats/weights"],
-    "model/formats/architecture": ["model/graph", "model/formats/weights"],
-    "model/formats": ["model/formats/onnx", "model/formats/safetensors", "model/formats/torch_state_dict",
-                      "model/formats/architecture"],
-    "model/train": ["model/runtime"],
-    "model/repository": ["model/formats/onnx"],
-    "server/metrics": ["server/net"],
-    "server/batching": ["model/tensor"],
+    "model/ops": ["model/base", "model/tensor", "model/kernels"],
+    "model/graph": ["model/base", "model/tensor", "model/ops"],
+    "model/formats/architecture": ["model/base", "model/formats/weights", "model/graph"],
+    "model/formats/onnx": ["model/base", "model/tensor", "model/formats/weights", "model/ops", "model/graph"],
+    "model/formats/safetensors": ["model/base", "model/formats/weights"],
+    "model/formats/torch_state_dict": ["model/base", "model/formats/weights"],
+    "model/formats": ["model/base", "model/graph", "model/formats/architecture", "model/formats/onnx",
+                      "model/formats/safetensors", "model/formats/torch_state_dict"],
+    "model/graph/passes": ["model/base", "model/ops", "model/graph"],
+    "model/repository": ["model/base"],
+    "model/runtime": ["model/base", "model/tensor", "model/ops", "model/graph", "model/graph/passes"],
+    "model/train": ["model/base", "model/tensor", "model/ops", "model/graph"],
+    "server/batching": ["model/base", "model/tensor"],
     "server/net": ["model/base"],
     "server/config": ["model/base", "server/net"],
-    "server/registry": ["server/batching", "server/config", "model/runtime", "model/formats", "model/repository"],
-    "server/training": ["server/registry", "model/train"],
+    "server/metrics": ["model/base", "server/net"],
+    "server/registry": ["model/base", "model/tensor", "model/kernels", "model/graph", "model/formats/safetensors",
+                        "model/formats", "model/graph/passes", "model/repository", "model/runtime", "server/batching",
+                        "server/config"],
     "server/rpc": ["model/base"],
+    "server/training": ["model/base", "model/graph", "model/formats/onnx", "model/repository", "model/train",
+                        "server/config", "server/registry"],
+    "server/codec": ["model/base", "model/tensor", "model/repository", "model/runtime", "server/batching",
+                     "server/registry", "server/rpc", "server/training"],
+    "server/services": ["model/base", "server/batching", "server/metrics", "server/registry", "server/rpc",
+                        "server/training", "server/codec"],
     "server/transport": ["model/base", "server/net"],
-    "server/transport/grpc": ["server/rpc", "server/transport"],
-    "server/codec": ["server/registry", "server/training", "server/rpc"],
-    "server/services": ["server/codec", "server/metrics", "server/rpc"],
-    "server": ["server/services", "server/transport/grpc"],  # main.cc: the composition root
+    "server/transport/grpc": ["model/base", "server/rpc", "server/transport"],
+    "server": ["model/base", "model/repository", "server/batching", "server/config", "server/metrics",
+               "server/registry", "server/rpc", "server/training", "server/services", "server/transport/grpc"],
     "client": [],
     "client/load": ["client"],
-    "client/cli": ["client/load"],
+    "client/cli": ["client", "client/load"],
 }
 # Tests: folder -> the trees it may use, beside tests/support.
 TESTS = {
@@ -61,8 +68,10 @@ OTHER_TOP_LEVEL = ["proto", "tests", "deploy"]
 # What is included (a pattern) -> the paths that may (patterns from the start of the path). Tests may use everything but
 # the last part.
 SERVICE = r"server/(rpc|transport/grpc|codec|services)/|server/main\.cc|client/"
+# Who may use gRPC, by include or by link.
+GRPC = r"server/transport/grpc/|server/$|server/main\.cc|client/"
 FENCES = [
-    (r"grpc(pp)?/(?!.*\.pb\.h)|.*\.grpc\.pb\.h", r"server/transport/grpc/|server/main\.cc|client/", "gRPC stays in its engine, main and client"),
+    (r"grpc(pp)?/(?!.*\.pb\.h)|.*\.grpc\.pb\.h", GRPC, "gRPC stays in its engine, the composition and the client"),
     (r"(sigserve/v1|inference|grpc/.*)/.*\.pb\.h", rf"server/config/|{SERVICE}", "our protos stay in codec, services, config, main and client"),
     (r"google/protobuf/", rf"server/config/|model/formats/(onnx|architecture)/|{SERVICE}", "Protobuf stays at the edges"),
     (r"onnx/", r"model/formats/onnx/", "the ONNX protobuf stays in model/formats/onnx"),
@@ -88,16 +97,6 @@ WORDS = [
 ]
 # Pattern of a path -> the most lines it should have, the most it may have.
 SIZES = [(r"tests/", 500, 600), (r".*\.h$", 200, 250), (r".*\.cc$", 400, 600)]
-
-
-def closure(folder):
-    seen, todo = set(), [folder]
-    while todo:
-        f = todo.pop()
-        if f not in seen:
-            seen.add(f)
-            todo += FOLDERS[f]
-    return seen
 
 
 def home(path):
@@ -126,8 +125,10 @@ def check_include(path, included):
     target = home(included)
     if target is None:
         return f"no folder of the plan holds {included}"
-    allowed = closure(home(path)) if home(path) else set()
-    return None if target in allowed else f"{home(path)} may use: {', '.join(sorted(allowed)) or 'nothing of ours'}"
+    allowed = FOLDERS[home(path)] if home(path) else []
+    if target == home(path) or target in allowed:
+        return None
+    return f"{home(path)} may use: {', '.join(allowed) or 'nothing of ours'}"
 
 
 def check_file(root, path):
@@ -160,8 +161,62 @@ def check_cmake(path, text):
     for found in re.finditer(r"sigserve_library\(\s*(\w+)([^)]*)\)", text):
         source = targets.get(found[1])
         for target in found[2].split():
-            if source and target in targets and targets[target] not in closure(source):
+            if source and target in targets and targets[target] not in FOLDERS[source]:
                 yield text[:found.start()].count("\n") + 1, f"{found[1]} links {target}: {source} may not use {targets[target]}"
+
+
+def check_circles():
+    """Yields each folder that reaches itself through the table's edges."""
+    def reached(folder, seen):
+        for used in FOLDERS[folder]:
+            if used not in seen:
+                seen.add(used)
+                reached(used, seen)
+        return seen
+
+    for folder in FOLDERS:
+        if folder in reached(folder, set()):
+            yield f"{folder}: reaches itself through the table's edges"
+
+
+def check_unused(root):
+    """Yields the edges of the table that no include uses."""
+    for folder, edges in FOLDERS.items():
+        used = set()
+        for file in (root / folder).glob("*"):
+            if file.suffix in (".h", ".cc"):
+                for included in re.findall(r'^\s*#\s*include\s*"([^"]+)"', file.read_text(encoding="utf-8"), re.M):
+                    used.add(home(included))
+        for edge in edges:
+            if edge not in used:
+                yield f"{folder}: the table's edge to {edge} is not used by any include"
+
+
+def check_links(root):
+    """Yields each library that reaches gRPC through its links although its folder may not use gRPC."""
+    links = {}
+    for file in root.rglob("CMakeLists.txt"):
+        if "build" in file.relative_to(root).parts:
+            continue
+        text = re.sub(r"#[^\n]*", "", file.read_text(encoding="utf-8"))
+        for found in re.finditer(r"(?:sigserve_library|target_link_libraries)\(\s*(\w+)([^)]*)\)", text):
+            links.setdefault(found[1], set()).update(found[2].split())
+
+    def way_to_grpc(target, seen):
+        for link in sorted(links.get(target, [])):
+            if link.startswith(("gRPC::", "grpc_")):
+                return [target, link]
+            if link not in seen:
+                seen.add(link)
+                way = way_to_grpc(link, seen)
+                if way:
+                    return [target] + way
+        return None
+
+    for folder in FOLDERS:
+        way = None if re.match(GRPC, folder + "/") else way_to_grpc(folder.replace("/", "_"), set())
+        if way:
+            yield f"{folder}: links gRPC: {' -> '.join(way)}"
 
 
 def check_proto(path, lines):
@@ -234,13 +289,24 @@ def self_test():
         good = not found if expected is None else len(found) == 1 and expected in found[0]
         if not good:
             sys.exit(f"layering_test's own test: {path} should give {expected}, but gave {found}")
+    with tempfile.TemporaryDirectory() as name:
+        root = pathlib.Path(name)
+        (root / "CMakeLists.txt").write_text("sigserve_library(server_codec PUBLIC shared)\n"
+                                             "target_link_libraries(shared PUBLIC gRPC::grpc++)\n", encoding="utf-8")
+        if list(check_links(root)) != ["server/codec: links gRPC: server_codec -> shared -> gRPC::grpc++"]:
+            sys.exit("layering_test's own test: a link to gRPC was not found")
+        if "client/cli: the table's edge to client is not used by any include" not in check_unused(root):
+            sys.exit("layering_test's own test: an unused edge was not found")
 
 
 def main():
     self_test()
-    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else __file__).resolve()
+    folders = [argument for argument in sys.argv[1:] if argument != "--edges"]
+    root = pathlib.Path(folders[0] if folders else __file__).resolve()
     root = root if root.is_dir() else root.parents[2]
-    violations = check_tree(root)
+    violations = check_tree(root) + list(check_circles()) + list(check_unused(root)) + list(check_links(root))
+    if "--edges" in sys.argv:
+        print("\n".join(f"{folder} -> {', '.join(edges) or '-'}" for folder, edges in FOLDERS.items()))
     print("\n".join(violations) or "The layers hold.")
     sys.exit(1 if violations else 0)
 

@@ -65,8 +65,11 @@ TEST_F(LifecycleTest, SaysWhereItListensAndWhatItServes) {
   EXPECT_EQ(server_->Stop(), 0);
 }
 
-TEST_F(LifecycleTest, AnEmptyRepositoryIsServed) {
+TEST_F(LifecycleTest, AnEmptyRepositoryIsServedWithAWarning) {
   ASSERT_TRUE(Start());
+  EXPECT_THAT(server_->log(),
+              HasSubstr(absl::StrCat("no models in ", repository_.path(), ": put each model at ",
+                                     repository_.path(), "/<model>/<version>/model.onnx")));
   EXPECT_EQ(HttpGet(server_->http_address(), "/readyz").code, 200);
   EXPECT_THAT(Predict("m", {1}), StatusIs(absl::StatusCode::kNotFound, HasSubstr("'m'")));
   EXPECT_EQ(server_->Stop(), 0);
@@ -130,6 +133,26 @@ TEST_F(LifecycleTest, NewVersionsEnterOnRequest) {
   ASSERT_OK_AND_ASSIGN(const client::Prediction answer,
                        client_->Predict({.name = "linear_3_2"}, kRow, 3));
   EXPECT_EQ(answer.model_version, 2);
+}
+
+TEST_F(LifecycleTest, SighupReloadsTheRepository) {
+  ASSERT_TRUE(Start());
+  repository_.AddExample("linear_3_2");
+  server_->Signal(SIGHUP);
+  while (server_->running() && !Predict("linear_3_2", kRow).ok()) {
+  }
+  EXPECT_TRUE(server_->running());
+  server_->Signal(SIGHUP);
+  EXPECT_EQ(server_->Stop(), 0);
+}
+
+TEST_F(LifecycleTest, HttpMayBeOff) {
+  repository_.AddExample("linear_3_2");
+  ASSERT_TRUE(Start({"--http-address=none"}));
+  EXPECT_EQ(server_->http_address(), "");
+  EXPECT_THAT(server_->announcement(), HasSubstr(", no HTTP, repository "));
+  EXPECT_OK(Predict("linear_3_2", kRow));
+  EXPECT_EQ(server_->Stop(), 0);
 }
 
 TEST_F(LifecycleTest, BadModelsLeaveTheOthersReady) {
@@ -213,19 +236,21 @@ TEST(StartErrors, SayWhatIsWrong) {
   }
 }
 
-TEST_F(LifecycleTest, ATakenPortIsAnErrorThatNamesIt) {
+TEST_F(LifecycleTest, ATakenPortIsAnErrorThatSaysSo) {
   ASSERT_TRUE(Start());
   const std::string root = "--repository=" + repository_.path();
   const auto grpc_taken = RunSigserve(
       {root, "--grpc_address=" + server_->grpc_address(), "--http_address=127.0.0.1:0"});
   EXPECT_EQ(grpc_taken.exit_code, 1);
   EXPECT_THAT(grpc_taken.err,
-              HasSubstr("cannot listen for gRPC on '" + server_->grpc_address() + "'"));
+              AllOf(HasSubstr("cannot listen for gRPC on '" + server_->grpc_address() + "'"),
+                    HasSubstr("Address already in use; another process listens there")));
   const auto http_taken = RunSigserve(
       {root, "--grpc_address=127.0.0.1:0", "--http_address=" + server_->http_address()});
   EXPECT_EQ(http_taken.exit_code, 1);
   EXPECT_THAT(http_taken.err,
-              HasSubstr("cannot listen for HTTP on '" + server_->http_address() + "'"));
+              AllOf(HasSubstr("cannot listen for HTTP on '" + server_->http_address() + "'"),
+                    HasSubstr("Address already in use; another process listens there")));
 }
 
 TEST(HelpAndVersion, GoToStandardOutput) {
@@ -234,7 +259,15 @@ TEST(HelpAndVersion, GoToStandardOutput) {
   EXPECT_THAT(help.out, AllOf(HasSubstr("--repository=DIR"), HasSubstr("Example:")));
   const auto version = RunSigserve({"--version"});
   EXPECT_EQ(version.exit_code, 0);
-  EXPECT_THAT(version.out, testing::MatchesRegex("sigserve [0-9.]+\n"));
+  EXPECT_EQ(version.out, "sigserve " SIGSERVE_VERSION "\n");
+  EXPECT_THAT(help.out, testing::StartsWith("sigserve " SIGSERVE_VERSION ": "));
+}
+
+TEST_F(LifecycleTest, EveryPlaceSaysTheSameVersion) {
+  ASSERT_TRUE(Start());
+  EXPECT_THAT(server_->announcement(), testing::StartsWith("sigserve " SIGSERVE_VERSION ": "));
+  EXPECT_THAT(HttpGet(server_->http_address(), "/metrics").body,
+              HasSubstr("version=\"" SIGSERVE_VERSION "\"} 1"));
 }
 
 }  // namespace

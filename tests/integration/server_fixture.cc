@@ -183,7 +183,8 @@ std::unique_ptr<ServerProcess> ServerProcess::Start(const std::string& repositor
   all.insert(all.end(), arguments.begin(), arguments.end());
   server->pid_ = Spawn(kServer, all, server->log_path_, &server->out_fd_);
   server->announcement_ = ReadLine(server->out_fd_);
-  static const std::regex line("sigserve [^ ]+: gRPC on ([^ ,]+), HTTP on ([^ ,]+), .*");
+  static const std::regex line(
+      "sigserve [^ ]+: gRPC on ([^ ,]+), (?:no HTTP|HTTP on ([^ ,]+)), .*");
   std::smatch match;
   if (!std::regex_match(server->announcement_, match, line)) {
     ADD_FAILURE() << "sigserve did not start; it printed '" << server->announcement_

@@ -71,6 +71,7 @@ class ServerProcess {
   ServerProcess& operator=(const ServerProcess&) = delete;
 
   const std::string& grpc_address() const { return grpc_address_; }
+  /// Empty if HTTP is off.
   const std::string& http_address() const { return http_address_; }
   /// The line it printed.
   const std::string& announcement() const { return announcement_; }

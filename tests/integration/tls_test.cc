@@ -1,7 +1,11 @@
 // A server that speaks TLS: who gets through, who does not, and how it is told.
+#include <signal.h>
+
 #include <atomic>
+#include <filesystem>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -86,6 +90,46 @@ TEST_F(TlsTest, AsksClientsForTheirCertificate) {
   EXPECT_OK(Predict(with(authority_.Sign("another_client", "DNS:client.test"))));
 }
 
+TEST_F(TlsTest, TheLogExplainsFailedHandshakes) {
+  ASSERT_NO_FATAL_FAILURE(Start({"--tls_client_ca=" + authority_.certificate()}));
+  EXPECT_FALSE(Predict(std::nullopt).ok());
+  EXPECT_FALSE(Predict(TlsOptions{.ca_file = authority_.certificate()}).ok());
+  EXPECT_EQ(server_->Stop(), 0);
+  const std::string log = server_->log();
+  EXPECT_THAT(log, HasSubstr("] TLS handshake failed: the client does not use TLS\n"));
+  EXPECT_THAT(log, HasSubstr("] TLS handshake failed: the client has no certificate, but "
+                             "--tls_client_ca asks for one\n"));
+  // One format for all lines, gRPC's included.
+  std::istringstream lines(log);
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_THAT(line, testing::MatchesRegex(
+                          "[0-9]+-[0-9]+-[0-9]+T[0-9:.]+Z [IWE] [a-z_0-9]+\\.cc:[0-9]+\\] .*"));
+  }
+}
+
+TEST_F(TlsTest, SighupReloadsTheFiles) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  const TlsOptions old_authority = {.ca_file = authority_.certificate()};
+  const TlsOptions new_authority = {.ca_file = stranger_.certificate()};
+  EXPECT_OK(Predict(old_authority));
+
+  // A bad pair changes nothing.
+  const CertificateFiles next = stranger_.Sign("next", "DNS:sigserve.test,IP:127.0.0.1");
+  std::filesystem::rename(next.certificate, server_files_.certificate);
+  server_->Signal(SIGHUP);
+  while (server_->log().find("the TLS files stay as they were: tls.key_file is '") ==
+         std::string::npos) {
+    ASSERT_TRUE(server_->running());
+  }
+  EXPECT_OK(Predict(old_authority));
+
+  std::filesystem::rename(next.key, server_files_.key);
+  server_->Signal(SIGHUP);
+  while (!Predict(new_authority).ok()) ASSERT_TRUE(server_->running());
+  EXPECT_FALSE(Predict(old_authority).ok());
+  EXPECT_EQ(server_->Stop(), 0);
+}
+
 TEST_F(TlsTest, ManyCallsOnManyConnections) {
   ASSERT_NO_FATAL_FAILURE(Start());
   const TlsOptions tls = {.ca_file = authority_.certificate()};
@@ -115,9 +159,7 @@ TEST_F(TlsTest, FilesThatCannotBeAreNamed) {
   };
   const std::vector<Case> cases = {
       {{"--tls_certificate=/nowhere.pem", "--tls_key=" + server_files_.key},
-       "tls.certificate_file is '/nowhere.pem'; expected a certificate in a PEM file "
-       "(error:80000002:"
-       "system library::No such file or directory)"},
+       "tls.certificate_file: cannot open '/nowhere.pem': No such file or directory"},
       {{"--tls_certificate=" + server_files_.key, "--tls_key=" + server_files_.key},
        "expected a certificate in a PEM file"},
       {{"--tls_certificate=" + server_files_.certificate, "--tls_key=" + other.key},

@@ -67,12 +67,12 @@ OTHER_TOP_LEVEL = ["proto", "tests", "deploy"]
 
 # What is included (a pattern) -> the paths that may (patterns from the start of the path). Tests may use everything but
 # the last part.
-SERVICE = r"server/(rpc|transport/grpc|codec|services)/|server/main\.cc|client/"
+SERVICE = r"server/(rpc|transport/grpc|codec|services)/|server/server\.cc|client/"
 # Who may use gRPC, by include or by link.
-GRPC = r"server/transport/grpc/|server/$|server/main\.cc|client/"
+GRPC = r"server/transport/grpc/|server/$|server/server\.cc|client/"
 FENCES = [
     (r"grpc(pp)?/(?!.*\.pb\.h)|.*\.grpc\.pb\.h", GRPC, "gRPC stays in its engine, the composition and the client"),
-    (r"(sigserve/v1|inference|grpc/.*)/.*\.pb\.h", rf"server/config/|{SERVICE}", "our protos stay in codec, services, config, main and client"),
+    (r"(sigserve/v1|inference|grpc/.*)/.*\.pb\.h", rf"server/config/|{SERVICE}", "our protos stay in codec, services, config, server.cc and client"),
     (r"google/protobuf/", rf"server/config/|model/formats/(onnx|architecture)/|{SERVICE}", "Protobuf stays at the edges"),
     (r"onnx/", r"model/formats/onnx/", "the ONNX protobuf stays in model/formats/onnx"),
     (r"hwy/", r"model/kernels/.*(\.cc|-inl\.h)$", "Highway stays in the kernels' sources"),
@@ -80,7 +80,7 @@ FENCES = [
     (r"prometheus/", r"server/metrics/", "prometheus-cpp stays in server/metrics"),
     (r"nlohmann/", r"client/cli/|server/training/|model/formats/safetensors/", "JSON stays where files are JSON"),
     (r"zlib\.h", r"model/formats/torch_state_dict/|server/transport/grpc/", "zlib is for PyTorch's archives and the transport"),
-    (r"openssl/", r"(model/formats/onnx|server/transport/grpc)/|client/credentials\.cc",
+    (r"openssl/", r"(model/formats/onnx|server/transport)/|client/credentials\.cc",
      "OpenSSL checks the SHA-1 of ONNX's external data, and TLS files"),
     (r"nghttp2/", r"client/load/", "HTTP/2 by hand stays in the load generator"),
     (r"CLI/", r"client/cli/", "CLI11 stays in the command line"),
@@ -256,7 +256,7 @@ def check_tree(root):
 PLANTED = [
     ("model/ops/a.cc", '#include "model/tensor/shape.h"\n#include "Eigen/Core"', None),
     ("model/kernels/b.cc", '#include "hwy/highway.h"', None),
-    ("server/main.cc", '#include "server/registry/r.h"\n#include <grpcpp/grpcpp.h>', None),
+    ("server/server.cc", '#include "server/registry/r.h"\n#include <grpcpp/grpcpp.h>', None),
     ("tests/unit/model/ops/a_test.cc", '#include "model/ops/a.h"\n#include "gtest/gtest.h"', None),
     ("model/tensor/up.h", '\n#include "model/ops/op.h"', "model/tensor/up.h:2: includes model/ops/op.h"),
     ("model/graph/g.cc", '#include <grpcpp/grpcpp.h>', "gRPC stays"),

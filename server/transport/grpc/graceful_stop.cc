@@ -1,7 +1,8 @@
 #include "server/transport/grpc/graceful_stop.h"
 
+#include <grpc/grpc.h>
+
 #include <chrono>
-#include <memory>
 #include <thread>
 
 #include "absl/synchronization/notification.h"
@@ -24,11 +25,11 @@ void StopGracefully(grpc::Server* server, GrpcTransport* transport,
   const absl::Time begin = absl::Now();
   const absl::Time deadline = begin + patience;
   transport->StopAccepting();
-  const auto over = std::make_shared<absl::Notification>();
-  std::thread([server, deadline, over] {
+  absl::Notification over;
+  std::thread shutdown([&] {
     server->Shutdown(absl::ToChronoTime(deadline));
-    over->Notify();
-  }).detach();
+    over.Notify();
+  });
   absl::Time last_busy = begin;
   absl::Time next_look = begin;
   for (absl::Time now = begin; now - last_busy < kQuiet && now < deadline + kCancelling;
@@ -38,9 +39,15 @@ void StopGracefully(grpc::Server* server, GrpcTransport* transport,
       next_look = now + kQuiet;
       transport->EndStreams(now < begin + patience / 2 ? StreamEnd::kWhenIdle : StreamEnd::kNow);
     }
-    if (over->HasBeenNotified() && !busy()) return;
+    if (over.HasBeenNotified() && !busy()) break;
     absl::SleepFor(kLookEvery);
   }
+  // Shutdown() would wait for idle clients until the deadline. Again and again: a connection may
+  // still be in its handshake.
+  do {
+    grpc_server_cancel_all_calls(server->c_server());
+  } while (!over.WaitForNotificationWithTimeout(kLookEvery));
+  shutdown.join();
 }
 
 }  // namespace sigserve

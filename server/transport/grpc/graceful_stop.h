@@ -15,8 +15,7 @@ namespace sigserve {
 /// Returns once nothing has been in flight for a moment, or when `patience` is over and calls were
 /// cancelled. Streams that are idle end within a moment with UNAVAILABLE, streams that never are at
 /// half of the time. `busy`: whether calls of other services than the transport's are going on;
-/// called from this thread. gRPC may still be waiting for idle clients then: the process is to end
-/// without destructors.
+/// called from this thread. On return the server is shut down and its connections are closed.
 void StopGracefully(grpc::Server* server, GrpcTransport* transport,
                     const std::function<bool()>& busy, absl::Duration patience);
 

@@ -77,8 +77,9 @@ void Announce(const Server& server, const ServerOptions& options) {
 absl::Status Serve(const ServerOptions& options, FileSystem* files, Signals* signals) {
   SIGSERVE_ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Create(options, files));
   signals->UnblockStop();
+  SIGSERVE_RETURN_IF_ERROR(server->LoadModels());
+  signals->BlockStop();  // before the server's threads start: they inherit it
   SIGSERVE_RETURN_IF_ERROR(server->Start());
-  signals->BlockStop();
   Announce(*server, options);
   int signal = 0;
   while ((signal = signals->Wait()) == SIGHUP) server->Reload();

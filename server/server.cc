@@ -274,9 +274,13 @@ class ServerImpl final : public Server {
     return absl::OkStatus();
   }
 
-  absl::Status Start() override {
+  absl::Status LoadModels() override {
     SIGSERVE_RETURN_IF_ERROR(Annotate(core_.registry->ReloadAll(), "repository"));
     WarnIfEmpty();
+    return absl::OkStatus();
+  }
+
+  absl::Status Start() override {
     SIGSERVE_ASSIGN_OR_RETURN(frontend_, Frontend::Open(&core_));
     watch_ = std::make_unique<RepositoryWatch>(core_.registry.get(), core_.options.repository_poll);
     core_.state = State::kReady;

@@ -2,11 +2,12 @@
 // Knows no flags, signals or standard output; several may live in one process.
 //
 //   SIGSERVE_ASSIGN_OR_RETURN(std::unique_ptr<Server> server, Server::Create(options, &files));
+//   SIGSERVE_RETURN_IF_ERROR(server->LoadModels());
 //   SIGSERVE_RETURN_IF_ERROR(server->Start());
 //   ... clients call server->grpc_address() ...
 //   server->Stop(options.listen.drain);
 //
-// Create, Start, Stop and the destructor are for one thread; everything else is thread-safe.
+// The calls above and the destructor are for one thread; everything else is thread-safe.
 #pragma once
 
 #include <memory>
@@ -37,8 +38,10 @@ class Server {
   /// Stops without waiting for calls in flight, unless Stop() came before.
   virtual ~Server() = default;
 
-  /// Loads the models, which may take its time, then opens the gRPC port. A model that does not
-  /// load is logged and listed, and is no error. Call it once.
+  /// Loads all models on the calling thread, which may take long. A model that does not load is
+  /// logged and listed, and is no error.
+  virtual absl::Status LoadModels() = 0;
+  /// Opens the gRPC port and starts training. Call it once, after LoadModels().
   virtual absl::Status Start() = 0;
 
   /// Reads the TLS files again, for new connections, and tells a background thread to read the

@@ -141,8 +141,8 @@ TEST_F(LifecycleTest, SighupReloadsTheRepository) {
   server_->Signal(SIGHUP);
   while (server_->running() && !Predict("linear_3_2", kRow).ok()) {
   }
-  EXPECT_TRUE(server_->running());
-  server_->Signal(SIGHUP);
+  // A stop that comes while a reload runs is graceful, too.
+  for (int i = 0; i < 20; ++i) server_->Signal(SIGHUP);
   EXPECT_EQ(server_->Stop(), 0);
 }
 

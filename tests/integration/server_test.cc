@@ -29,6 +29,10 @@ class ServerTest : public testing::Test {
     options_.listen.grpc_address = "127.0.0.1:0";
     options_.listen.http_address = "127.0.0.1:0";
   }
+  static absl::Status LoadAndStart(Server* server) {
+    SIGSERVE_RETURN_IF_ERROR(server->LoadModels());
+    return server->Start();
+  }
   static absl::Status Predict(const Server& server) {
     SIGSERVE_ASSIGN_OR_RETURN(const auto client, client::Client::Create(server.grpc_address()));
     const std::vector<float> row = {0.5F, -0.2F, 3.0F};
@@ -43,7 +47,7 @@ class ServerTest : public testing::Test {
 TEST_F(ServerTest, StartsPredictsAndStopsTwiceInARow) {
   for (int round = 0; round < 2; ++round) {
     ASSERT_OK_AND_ASSIGN(const auto server, Server::Create(options_, &files_));
-    ASSERT_OK(server->Start());
+    ASSERT_OK(LoadAndStart(server.get()));
     EXPECT_EQ(server->ModelSummary(), "1 model ready, 0 failed");
     EXPECT_OK(Predict(*server));
     server->Stop(absl::Hours(1));
@@ -53,10 +57,10 @@ TEST_F(ServerTest, StartsPredictsAndStopsTwiceInARow) {
 
 TEST_F(ServerTest, TwoServersInOneProcess) {
   ASSERT_OK_AND_ASSIGN(const auto one, Server::Create(options_, &files_));
-  ASSERT_OK(one->Start());
+  ASSERT_OK(LoadAndStart(one.get()));
   options_.training.disabled = true;
   ASSERT_OK_AND_ASSIGN(const auto two, Server::Create(options_, &files_));
-  ASSERT_OK(two->Start());
+  ASSERT_OK(LoadAndStart(two.get()));
   EXPECT_OK(Predict(*one));
   EXPECT_OK(Predict(*two));
   one->Stop(absl::Hours(1));
@@ -68,7 +72,7 @@ TEST_F(ServerTest, HttpAnswersFromCreateUntilTheEnd) {
   const auto loading = HttpGet(server->http_address(), "/readyz");
   EXPECT_EQ(loading.code, 503);
   EXPECT_THAT(loading.body, HasSubstr("models are being loaded"));
-  ASSERT_OK(server->Start());
+  ASSERT_OK(LoadAndStart(server.get()));
   EXPECT_EQ(HttpGet(server->http_address(), "/readyz").code, 200);
   server->Stop(absl::ZeroDuration());
   const auto stopped = HttpGet(server->http_address(), "/readyz");
@@ -83,7 +87,7 @@ TEST_F(ServerTest, EndsWithoutStopAndWithoutStart) {
     never_started->Stop(absl::Hours(1));
   }
   ASSERT_OK_AND_ASSIGN(auto server, Server::Create(options_, &files_));
-  ASSERT_OK(server->Start());
+  ASSERT_OK(LoadAndStart(server.get()));
   EXPECT_OK(Predict(*server));
   server = nullptr;
 }
@@ -91,18 +95,18 @@ TEST_F(ServerTest, EndsWithoutStopAndWithoutStart) {
 TEST_F(ServerTest, RunsWithoutHttp) {
   options_.listen.http_address = "none";
   ASSERT_OK_AND_ASSIGN(const auto server, Server::Create(options_, &files_));
-  ASSERT_OK(server->Start());
+  ASSERT_OK(LoadAndStart(server.get()));
   EXPECT_EQ(server->http_address(), "");
   EXPECT_OK(Predict(*server));
 }
 
 TEST_F(ServerTest, AStartThatFailsLeavesNothingBehind) {
   ASSERT_OK_AND_ASSIGN(const auto first, Server::Create(options_, &files_));
-  ASSERT_OK(first->Start());
+  ASSERT_OK(LoadAndStart(first.get()));
   options_.listen.grpc_address = first->grpc_address();
   options_.training.disabled = true;
   ASSERT_OK_AND_ASSIGN(auto second, Server::Create(options_, &files_));
-  EXPECT_THAT(second->Start(),
+  EXPECT_THAT(LoadAndStart(second.get()),
               StatusIs(absl::StatusCode::kAlreadyExists,
                        HasSubstr("cannot listen for gRPC on '" + options_.listen.grpc_address)));
   second = nullptr;

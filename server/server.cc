@@ -25,11 +25,12 @@
 #include "server/repository_watch.h"
 #include "server/rpc/calls_in_progress.h"
 #include "server/rpc/control_threads.h"
+#include "server/rpc/dispatcher.h"
 #include "server/services/health_service.h"
 #include "server/services/inference_service.h"
 #include "server/services/model_service.h"
+#include "server/services/prediction_frontend.h"
 #include "server/services/reflection_service.h"
-#include "server/services/router.h"
 #include "server/services/statistics.h"
 #include "server/services/training_service.h"
 #include "server/training/job_runner.h"
@@ -184,12 +185,12 @@ class Frontend {
   }
 
   std::vector<ServiceMethod> Methods() {
-    std::vector<ServiceMethod> methods = core_->health.Methods();
-    for (const auto& more :
-         {model_service_.Methods(), inference_service_.Methods(), training_service_.Methods()}) {
+    std::vector<ServiceMethod> methods = PredictionFrontend::Methods();
+    for (const auto& more : {core_->health.Methods(), model_service_.Methods(),
+                             inference_service_.Methods(), training_service_.Methods()}) {
       methods.insert(methods.end(), more.begin(), more.end());
     }
-    reflection_ = std::make_unique<ReflectionService>(Router::Methods(methods));
+    reflection_ = std::make_unique<ReflectionService>(methods);
     methods.push_back(reflection_->Method());
     for (const std::string& service : reflection_->services()) core_->health.Set(service, true);
     return methods;
@@ -202,13 +203,14 @@ class Frontend {
     options.loop.processor_is_wanted = [this] { return compute_.busy() > plan_.spare_processors; };
     LimitDecompression(listen.max_message_bytes);
     absl::StatusOr<std::unique_ptr<GrpcTransport>> created =
-        GrpcTransport::Create(options, Router::Methods(methods_), [this, &listen](int) {
+        GrpcTransport::Create(options, Dispatcher::Methods(methods_), [this, &listen](int) {
           auto frontend = std::make_unique<PredictionFrontend>(core_->registry.get(), &statistics_,
                                                                &core_->clock,
                                                                listen.max_message_bytes, &compute_);
           predictions_.push_back(frontend.get());
-          return std::make_unique<Router>(std::move(frontend), &methods_, &control_threads_,
-                                          &load_threads_);
+          return std::make_unique<Dispatcher>(
+              &methods_, std::move(frontend),
+              DispatchThreads{.control = &control_threads_, .load = &load_threads_});
         });
     if (!created.ok()) {
       return Annotate(created.status(),

@@ -1,20 +1,24 @@
-// The methods that a server offers, as a transport registers them.
+// What a transport needs to know about an RPC method in order to register it.
 #pragma once
 
 #include <string>
 
-#include "server/rpc/stream.h"
-
 namespace sigserve {
 
-struct TransportMethod {
+enum class MethodKind {
+  kUnary,
+  /// A bidirectional stream; each of its messages is handled like a unary call.
+  kMessageStream,
+  /// A stream that a StreamReactor drives (stream.h): uploads, watches.
+  kReactorStream,
+};
+
+struct Method {
   std::string path;  // "/sigserve.v1.PredictionService/Predict"
-  bool streaming = false;
-  /// On a stream: replies leave in the order of their messages.
+  MethodKind kind = MethodKind::kUnary;
+  /// kMessageStream: replies leave in the order of their requests.
   bool ordered = false;
-  /// A stream that is not answered message by message: what deals with it, instead of a handler.
-  StreamReactorFactory reactor = nullptr;
-  /// Called all the time, so that many calls are to be ready for its arrivals.
+  /// Called often: the transport keeps more calls posted for it.
   bool frequent = false;
 };
 

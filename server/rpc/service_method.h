@@ -1,37 +1,64 @@
-// A method of the services beside the predictions: its path, and what answers it. Their messages
-// come by the transport, too, and are answered on the I/O thread if that takes microseconds, else
-// on the control threads.
+// The entries of the dispatch table: a method and what handles it.
 #pragma once
 
 #include <functional>
 #include <string>
+#include <utility>
+#include <variant>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "server/rpc/message.h"
 #include "server/rpc/method.h"
+#include "server/rpc/stream.h"
 #include "server/rpc/wire_message.h"
 
 namespace sigserve {
 
-/// Loads have threads of their own: they wait for each other, and nobody else is to wait for them.
+/// Where a function handler runs. Model loads have threads of their own: they wait for each other
+/// and must not hold up other calls.
 enum class RunsOn { kIoThread, kControlThread, kLoadThread };
 
-struct ServiceMethod {
-  TransportMethod transport;
-  /// The request's bytes -> the response's bytes. Thread-safe. Empty if a reactor deals with the
-  /// stream.
-  std::function<absl::Status(absl::Span<const absl::string_view>, std::string*)> answer = nullptr;
+/// Computes the response's bytes from the request's bytes. Thread-safe; may throw.
+struct FunctionHandler {
+  std::function<absl::Status(absl::Span<const absl::string_view>, std::string*)> answer;
+  /// Requests over 4 KiB go to the control threads even with kIoThread.
   RunsOn runs_on = RunsOn::kControlThread;
 };
 
-/// A method that answers each request: `absl::Status method(const Request&, Response*)`.
+/// The I/O thread's own TurnHandler takes the messages.
+struct TurnMessages {};
+
+/// Makes the reactor of each stream. Called on I/O threads; may throw.
+using StreamReactorFactory = std::function<std::shared_ptr<StreamReactor>()>;
+
+struct ServiceMethod {
+  Method method;
+  std::variant<TurnMessages, FunctionHandler, StreamReactorFactory> handler = TurnMessages();
+};
+
+/// Takes messages on one I/O thread and answers them by the end of the turn, or later from another
+/// thread. One per I/O thread: its state needs no lock.
+class TurnHandler {
+ public:
+  /// Called with each message of one method. If it throws, it has neither kept nor answered the
+  /// message.
+  using OnMessage = std::function<void(InboundMessage*)>;
+
+  virtual ~TurnHandler() = default;
+  /// What takes the messages of the method at `path`; empty if this handler does not serve it.
+  virtual OnMessage Bind(absl::string_view path) = 0;
+  virtual void OnDrained() = 0;
+};
+
+/// A unary method that calls a member function `absl::Status method(const Request&, Response*)`.
+/// `service` must outlive its calls.
 template <typename Service, typename Request, typename Response>
-ServiceMethod Answering(absl::string_view path, Service* service,
-                        absl::Status (Service::*method)(const Request&, Response*),
-                        RunsOn runs_on = RunsOn::kControlThread) {
-  const auto answer = [service, method](absl::Span<const absl::string_view> bytes,
-                                        std::string* reply) {
+ServiceMethod FunctionMethod(absl::string_view path, Service* service,
+                             absl::Status (Service::*method)(const Request&, Response*),
+                             RunsOn runs_on = RunsOn::kControlThread) {
+  auto answer = [service, method](absl::Span<const absl::string_view> bytes, std::string* reply) {
     Request request;
     absl::Status status = ParseMessage(bytes, &request);
     if (!status.ok()) return status;
@@ -40,7 +67,8 @@ ServiceMethod Answering(absl::string_view path, Service* service,
     if (status.ok()) response.SerializeToString(reply);
     return status;
   };
-  return {.transport = {.path = std::string(path)}, .answer = answer, .runs_on = runs_on};
+  return {.method = {.path = std::string(path)},
+          .handler = FunctionHandler{.answer = std::move(answer), .runs_on = runs_on}};
 }
 
 }  // namespace sigserve

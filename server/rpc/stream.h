@@ -1,14 +1,13 @@
-// The seam for streams whose messages are not answered one by one: uploads, watchers. The handler
-// asks for each read and each write, as with gRPC's callback API, and hears of the end of each.
-// Part of message.h's seam: none of gRPC's types.
+// Streams whose messages are not answered one by one: uploads, watches. The reactor asks for each
+// read and each write and is told when each completes, as in gRPC's callback API. Like message.h,
+// free of any engine's types.
 //
-// Events come on the executor's threads (TransportOptions), never on an I/O thread: a handler may
-// take its time. Different events of a stream may come at once; OnDone() comes last, alone, and on
-// any thread, even within Finish(): it is to be quick.
+// Events arrive on the threads of the transport's Executor, never on an I/O thread: a reactor may
+// take its time. Different events of one stream may arrive concurrently; OnDone() comes last and
+// alone, on any thread, possibly from within Finish(), and must be quick.
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
@@ -17,20 +16,20 @@
 
 namespace sigserve {
 
-/// What the transport does for a handler. Any thread; valid until OnDone().
+/// The transport's side of a stream. Any thread; valid until OnDone() returns.
 class ServerStream {
  public:
-  /// One at a time; then OnReadDone().
+  /// One at a time, from within an event; then OnReadDone().
   virtual void Read() = 0;
-  /// The message that was read; until the next Read().
+  /// The message that was read, valid until the next Read().
   virtual absl::Span<const absl::string_view> message() const = 0;
   /// One at a time; then OnWriteDone().
   virtual void Write(const std::string& message) = 0;
-  /// The end, exactly once, when no write is under way.
+  /// Ends the stream. Exactly once (or WriteAndFinish), while no write is under way.
   virtual void Finish(const absl::Status& status) = 0;
-  /// OK, with a last message.
+  /// Sends a last message and ends the stream with OK.
   virtual void WriteAndFinish(const std::string& message) = 0;
-  /// The client has gone or given up.
+  /// The client has disconnected or cancelled.
   virtual bool cancelled() const = 0;
 
  protected:
@@ -40,23 +39,21 @@ class ServerStream {
 class StreamReactor {
  public:
   virtual ~StreamReactor() = default;
-  /// The stream has come. Before any other event but OnCancel(), which may meet it.
+  /// The stream has opened. Precedes every other event except OnCancel(), which may be concurrent.
   virtual void OnStart(ServerStream* stream) = 0;
-  /// False: there is no message, and none will come. cancelled() says then whether the client has
-  /// sent all it had.
+  /// `ok` false: no message was read and none will follow; cancelled() tells whether the client
+  /// disconnected or had sent everything.
   virtual void OnReadDone(bool /*ok*/) {}
-  /// False: it will not reach the client.
+  /// `ok` false: the message will not reach the client.
   virtual void OnWriteDone(bool /*ok*/) {}
-  /// The client has gone, or the server ends calls. The stream is still to be finished.
+  /// The client has disconnected, or the server is ending calls. The reactor still has to finish
+  /// the stream.
   virtual void OnCancel() {}
-  /// Finished, and no event is on its way.
+  /// The stream is finished, and no event is pending.
   virtual void OnDone() {}
 };
 
-/// One for each stream.
-using StreamReactorFactory = std::function<std::shared_ptr<StreamReactor>()>;
-
-/// Runs a piece of work soon, on a thread that may block.
+/// Runs a function soon, on a thread that may block.
 using Executor = std::function<void(std::function<void()>)>;
 
 }  // namespace sigserve

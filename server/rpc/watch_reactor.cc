@@ -38,11 +38,7 @@ absl::Status WatchReactor::TryOpen() {
     return absl::InvalidArgumentError(absl::StrCat(
         "the request has ", bytes, " bytes; expected a name of at most ", kMaxRequestBytes));
   }
-  try {
-    return Open(stream_->message());
-  } catch (const std::bad_alloc&) {
-    return absl::ResourceExhaustedError("no memory left for the watcher");
-  }
+  return Open(stream_->message());
 }
 
 void WatchReactor::OnWriteDone(bool ok) {

@@ -70,9 +70,10 @@ absl::Status HealthService::Check(const HealthCheckRequest& request,
 }
 
 std::vector<ServiceMethod> HealthService::Methods() {
-  return {Answering("/grpc.health.v1.Health/Check", this, &HealthService::Check, RunsOn::kIoThread),
-          {.transport = {.path = "/grpc.health.v1.Health/Watch",
-                         .reactor = [this] { return std::make_shared<Watcher>(this); }}}};
+  return {FunctionMethod("/grpc.health.v1.Health/Check", this, &HealthService::Check,
+                         RunsOn::kIoThread),
+          {.method = {.path = "/grpc.health.v1.Health/Watch", .kind = MethodKind::kReactorStream},
+           .handler = StreamReactorFactory([this] { return std::make_shared<Watcher>(this); })}};
 }
 
 HealthService::ServingStatus HealthService::Status(const std::string& name) const {

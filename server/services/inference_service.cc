@@ -74,8 +74,9 @@ InferenceService::InferenceService(ModelRegistry* registry, const StatisticsReco
     : registry_(registry), statistics_(statistics), loads_(loads), info_(std::move(info)) {}
 
 std::vector<ServiceMethod> InferenceService::Methods() {
-#define SIGSERVE_RPC(rpc, runs_on) \
-  Answering("/inference.GRPCInferenceService/" #rpc, this, &InferenceService::rpc, RunsOn::runs_on)
+#define SIGSERVE_RPC(rpc, runs_on)                                                      \
+  FunctionMethod("/inference.GRPCInferenceService/" #rpc, this, &InferenceService::rpc, \
+                 RunsOn::runs_on)
   return {SIGSERVE_RPC(ServerLive, kIoThread),
           SIGSERVE_RPC(ServerReady, kIoThread),
           SIGSERVE_RPC(ModelReady, kIoThread),

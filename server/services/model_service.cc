@@ -9,10 +9,10 @@
 namespace sigserve {
 
 std::vector<ServiceMethod> ModelService::Methods() {
-  return {Answering("/sigserve.v1.ModelService/ListModels", this, &ModelService::ListModels),
-          Answering("/sigserve.v1.ModelService/GetModel", this, &ModelService::GetModel),
-          Answering("/sigserve.v1.ModelService/ReloadModels", this, &ModelService::ReloadModels,
-                    RunsOn::kLoadThread)};
+  return {FunctionMethod("/sigserve.v1.ModelService/ListModels", this, &ModelService::ListModels),
+          FunctionMethod("/sigserve.v1.ModelService/GetModel", this, &ModelService::GetModel),
+          FunctionMethod("/sigserve.v1.ModelService/ReloadModels", this,
+                         &ModelService::ReloadModels, RunsOn::kLoadThread)};
 }
 
 absl::Status ModelService::ListModels(const v1::ListModelsRequest& /*request*/,

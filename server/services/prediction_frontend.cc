@@ -11,8 +11,10 @@
 namespace sigserve {
 namespace {
 
-// In the order of Methods().
-enum Method { kModelInfer, kModelStreamInfer, kPredict, kPredictStream };
+constexpr char kModelInfer[] = "/inference.GRPCInferenceService/ModelInfer";
+constexpr char kModelStreamInfer[] = "/inference.GRPCInferenceService/ModelStreamInfer";
+constexpr char kPredict[] = "/sigserve.v1.PredictionService/Predict";
+constexpr char kPredictStream[] = "/sigserve.v1.PredictionService/PredictStream";
 
 // What a one-row call needs of an arena; larger calls take more while they last.
 constexpr size_t kArenaBytes = 4096;
@@ -94,16 +96,13 @@ class PredictionFrontend::Call {
   google::protobuf::Message* response_ = nullptr;
 };
 
-std::vector<TransportMethod> PredictionFrontend::Methods() {
-  return {{.path = "/inference.GRPCInferenceService/ModelInfer", .frequent = true},
-          {.path = "/inference.GRPCInferenceService/ModelStreamInfer",
-           .streaming = true,
-           .ordered = true,
-           .frequent = true},
-          {.path = "/sigserve.v1.PredictionService/Predict", .frequent = true},
-          {.path = "/sigserve.v1.PredictionService/PredictStream",
-           .streaming = true,
-           .frequent = true}};
+std::vector<ServiceMethod> PredictionFrontend::Methods() {
+  constexpr auto kStream = MethodKind::kMessageStream;
+  return {
+      {.method = {.path = kModelInfer, .frequent = true}},
+      {.method = {.path = kModelStreamInfer, .kind = kStream, .ordered = true, .frequent = true}},
+      {.method = {.path = kPredict, .frequent = true}},
+      {.method = {.path = kPredictStream, .kind = kStream, .frequent = true}}};
 }
 
 PredictionFrontend::PredictionFrontend(ModelRegistry* registry, RequestRecorder* recorder,
@@ -161,20 +160,22 @@ void PredictionFrontend::EndTurn() {
   ended_.clear();
 }
 
-void PredictionFrontend::OnMessage(InboundMessage* message) {
-  recorder_.SetOwnThread();
-  Call* const call = TakeCall().release();  // Finish() has it back
-  call->Start(message);
-  switch (static_cast<Method>(message->method())) {
-    case kPredict:
-      return Predict(call);
-    case kPredictStream:
-      return PredictStream(call);
-    case kModelInfer:
-      return ModelInfer(call);
-    case kModelStreamInfer:
-      return ModelStreamInfer(call);
-  }
+template <void (PredictionFrontend::*serve)(PredictionFrontend::Call*)>
+TurnHandler::OnMessage PredictionFrontend::Binding() {
+  return [this](InboundMessage* message) {
+    recorder_.SetOwnThread();
+    Call* const call = TakeCall().release();  // Finish() takes it back
+    call->Start(message);
+    (this->*serve)(call);
+  };
+}
+
+TurnHandler::OnMessage PredictionFrontend::Bind(absl::string_view path) {
+  if (path == kPredict) return Binding<&PredictionFrontend::Predict>();
+  if (path == kPredictStream) return Binding<&PredictionFrontend::PredictStream>();
+  if (path == kModelInfer) return Binding<&PredictionFrontend::ModelInfer>();
+  if (path == kModelStreamInfer) return Binding<&PredictionFrontend::ModelStreamInfer>();
+  return nullptr;
 }
 
 // The functions below that hear of the end hold two pointers: of that size they take no memory.

@@ -16,17 +16,17 @@
 #include "server/codec/inference_codec.h"
 #include "server/codec/prediction_codec.h"
 #include "server/rpc/message.h"
-#include "server/rpc/method.h"
+#include "server/rpc/service_method.h"
 #include "server/services/parse_cache.h"
 #include "server/services/prediction_handler.h"
 #include "server/services/turn_recorder.h"
 
 namespace sigserve {
 
-class PredictionFrontend final : public MessageHandler {
+class PredictionFrontend final : public TurnHandler {
  public:
-  /// The methods it serves, as the transport is to number them.
-  static std::vector<TransportMethod> Methods();
+  /// The methods that it binds.
+  static std::vector<ServiceMethod> Methods();
 
   /// `heavy`: where batches go that are too much for an I/O thread; null = none do. All must
   /// outlive it. Every message must be answered before its end. A request whose answer would have
@@ -35,7 +35,7 @@ class PredictionFrontend final : public MessageHandler {
                      int64_t max_answer_bytes, TaskSink* heavy = nullptr);
   ~PredictionFrontend() override;
 
-  void OnMessage(InboundMessage* message) override;
+  OnMessage Bind(absl::string_view path) override;
   void OnDrained() override;
   /// Messages that are not answered yet. Any thread.
   int64_t requests_in_flight() const { return in_flight_.load(std::memory_order_relaxed); }
@@ -47,6 +47,8 @@ class PredictionFrontend final : public MessageHandler {
   /// The call is over; what it holds goes with the turn, or at once on another thread.
   void GiveBack(std::unique_ptr<Call> call) ABSL_LOCKS_EXCLUDED(mutex_);
   void EndTurn();
+  template <void (PredictionFrontend::*serve)(Call*)>
+  OnMessage Binding();
   void Predict(Call* call);
   void PredictStream(Call* call);
   void ModelInfer(Call* call);

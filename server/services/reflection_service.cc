@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "model/base/status_macros.h"
+#include "server/rpc/dispatcher.h"
 #include "server/rpc/status.h"
 
 namespace sigserve {
@@ -23,10 +24,6 @@ using grpc::reflection::v1alpha::ServerReflectionRequest;
 using grpc::reflection::v1alpha::ServerReflectionResponse;
 
 constexpr char kPath[] = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
-
-std::string ServiceOf(absl::string_view path) {
-  return std::string(path.substr(1, path.rfind('/') - 1));
-}
 
 /// The file, then what it imports: clients take the first for the answer.
 void AddFile(const FileDescriptor* file, std::set<const FileDescriptor*>* added,
@@ -71,15 +68,17 @@ absl::Status AnswerWithNumbers(const std::string& type, ExtensionNumberResponse*
 
 }  // namespace
 
-ReflectionService::ReflectionService(const std::vector<TransportMethod>& methods)
-    : services_{ServiceOf(kPath)} {
-  for (const TransportMethod& method : methods) services_.insert(ServiceOf(method.path));
+ReflectionService::ReflectionService(const std::vector<ServiceMethod>& methods)
+    : services_{std::string(ServiceOfPath(kPath))} {
+  for (const ServiceMethod& method : methods) {
+    services_.emplace(ServiceOfPath(method.method.path));
+  }
 }
 
 ServiceMethod ReflectionService::Method() {
-  ServiceMethod method = Answering(kPath, this, &ReflectionService::Answer);
-  method.transport.streaming = true;
-  method.transport.ordered = true;
+  ServiceMethod method = FunctionMethod(kPath, this, &ReflectionService::Answer);
+  method.method.kind = MethodKind::kMessageStream;
+  method.method.ordered = true;
   return method;
 }
 

@@ -14,7 +14,7 @@ namespace sigserve {
 class ReflectionService {
  public:
   /// The services to list: those of these methods, "/package.Service/Method", and itself.
-  explicit ReflectionService(const std::vector<TransportMethod>& methods);
+  explicit ReflectionService(const std::vector<ServiceMethod>& methods);
 
   /// Errors are told within the response: NOT_FOUND, INVALID_ARGUMENT.
   absl::Status Answer(const grpc::reflection::v1alpha::ServerReflectionRequest& request,

@@ -212,14 +212,16 @@ void TrainingService::EndUploads() {
 }
 
 std::vector<ServiceMethod> TrainingService::Methods() {
-  return {{.transport = {.path = "/sigserve.v1.TrainingService/Train",
-                         .reactor =
-                             [this] { return std::make_shared<TrainReactor>(runner_, &watch_); }}},
-          {.transport = {.path = "/sigserve.v1.TrainingService/WatchJob",
-                         .reactor = [this] { return std::make_shared<JobWatcher>(runner_); }}},
-          Answering("/sigserve.v1.TrainingService/GetJob", this, &TrainingService::GetJob),
-          Answering("/sigserve.v1.TrainingService/ListJobs", this, &TrainingService::ListJobs),
-          Answering("/sigserve.v1.TrainingService/CancelJob", this, &TrainingService::CancelJob)};
+  return {
+      {.method = {.path = "/sigserve.v1.TrainingService/Train", .kind = MethodKind::kReactorStream},
+       .handler = StreamReactorFactory(
+           [this] { return std::make_shared<TrainReactor>(runner_, &watch_); })},
+      {.method = {.path = "/sigserve.v1.TrainingService/WatchJob",
+                  .kind = MethodKind::kReactorStream},
+       .handler = StreamReactorFactory([this] { return std::make_shared<JobWatcher>(runner_); })},
+      FunctionMethod("/sigserve.v1.TrainingService/GetJob", this, &TrainingService::GetJob),
+      FunctionMethod("/sigserve.v1.TrainingService/ListJobs", this, &TrainingService::ListJobs),
+      FunctionMethod("/sigserve.v1.TrainingService/CancelJob", this, &TrainingService::CancelJob)};
 }
 
 absl::Status TrainingService::GetJob(const v1::GetJobRequest& request, v1::Job* response) {

@@ -13,15 +13,16 @@
 #include <vector>
 
 #include "server/transport/grpc/grpc_transport.h"
+#include "tests/support/message_handlers.h"
 
 namespace sigserve {
 namespace {
 
 constexpr size_t kReplyBytes = 32;
 
-class EchoHandler final : public MessageHandler {
+class EchoHandler final : public testing_support::PlainHandler {
  public:
-  void OnMessage(InboundMessage* message) override { turn_.push_back(message); }
+  void OnMessage(int /*method*/, InboundMessage* message) override { turn_.push_back(message); }
   void OnDrained() override {
     for (InboundMessage* message : turn_) {
       std::memset(message->AllocateReply(kReplyBytes), 1, kReplyBytes);
@@ -43,7 +44,7 @@ int Main(int argc, char** argv) {
       GrpcTransport::Create(options,
                             {{.path = "/sigserve.v1.PredictionService/Predict", .frequent = true},
                              {.path = "/sigserve.v1.PredictionService/PredictStream",
-                              .streaming = true,
+                              .kind = MethodKind::kMessageStream,
                               .frequent = true}},
                             [](int) { return std::make_unique<EchoHandler>(); });
   if (!transport.ok()) {

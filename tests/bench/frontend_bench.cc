@@ -21,20 +21,24 @@
 #include "sigserve/v1/prediction.pb.h"
 #include "tests/bench/models.h"
 #include "tests/support/fake_message.h"
+#include "tests/support/prediction_methods.h"
 
 namespace sigserve::bench {
 namespace {
 
 using testing_support::FakeMessage;
+using testing_support::kModelInfer;
+using testing_support::kModelStreamInfer;
+using testing_support::kPredict;
+using testing_support::kPredictStream;
+using testing_support::PredictionMethod;
+using testing_support::PredictionMethods;
 
 constexpr char kModel[] = "mlp_64_128_2";
 constexpr int64_t kColumns = 64;
 constexpr int kMessages = 64;
 
-// As PredictionFrontend::Methods() numbers them.
-enum Method { kModelInfer, kModelStreamInfer, kPredict, kPredictStream };
-
-std::string Request(Method method, int64_t rows) {
+std::string Request(PredictionMethod method, int64_t rows) {
   const std::vector<float> x = RandomFloats(rows * kColumns, 1, 3);
   const std::string bytes(reinterpret_cast<const char*>(x.data()), x.size() * sizeof(float));
   if (method == kModelInfer || method == kModelStreamInfer) {
@@ -63,7 +67,7 @@ std::string Request(Method method, int64_t rows) {
 }
 
 /// kMessages of `request(i)` for each turn.
-void Turns(benchmark::State& state, Method method,
+void Turns(benchmark::State& state, PredictionMethod method,
            const std::function<std::string(int i)>& request) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // as the server does
   PosixFileSystem files;
@@ -76,12 +80,13 @@ void Turns(benchmark::State& state, Method method,
   const auto metrics = MetricsExporter::Create("0");
   StatisticsRecorder statistics(metrics.get(), &clock);
   PredictionFrontend frontend(registry.get(), &statistics, &clock, 1 << 20);
+  const PredictionMethods methods(&frontend);
   std::vector<std::unique_ptr<FakeMessage>> messages;
   for (int i = 0; i < kMessages; ++i) {
-    messages.push_back(std::make_unique<FakeMessage>(method, request(i)));
+    messages.push_back(std::make_unique<FakeMessage>(request(i)));
   }
   for (auto _ : state) {
-    for (const auto& message : messages) frontend.OnMessage(message.get());
+    for (const auto& message : messages) methods.Send(method, message.get());
     frontend.OnDrained();
   }
   for (const auto& message : messages) {
@@ -95,7 +100,7 @@ void Turns(benchmark::State& state, Method method,
 }
 
 // The same request from all, but for its tensor.
-void Turn(benchmark::State& state, Method method) {
+void Turn(benchmark::State& state, PredictionMethod method) {
   const std::string request = Request(method, state.range(0));
   Turns(state, method, [&](int) { return request; });
 }

@@ -11,9 +11,8 @@ namespace sigserve::testing_support {
 
 class FakeMessage final : public InboundMessage {
  public:
-  FakeMessage(int method, std::string bytes)
-      : method_(method), bytes_(std::move(bytes)), piece_(bytes_.data(), bytes_.size()) {}
-  int method() const override { return method_; }
+  explicit FakeMessage(std::string bytes)
+      : bytes_(std::move(bytes)), piece_(bytes_.data(), bytes_.size()) {}
   absl::Span<const absl::string_view> request() const override { return {&piece_, 1}; }
   absl::Duration deadline() const override { return absl::InfiniteDuration(); }
   bool cancelled() const override { return false; }
@@ -32,7 +31,6 @@ class FakeMessage final : public InboundMessage {
   std::optional<absl::Duration> retry_after;
 
  private:
-  const int method_;
   const std::string bytes_;
   const absl::string_view piece_;
 };

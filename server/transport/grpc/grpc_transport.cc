@@ -22,15 +22,14 @@ int Milliseconds(absl::Duration duration) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<GrpcTransport>> GrpcTransport::Create(
-    const TransportOptions& options, std::vector<TransportMethod> methods,
-    HandlerFactory make_handler) {
+    const TransportOptions& options, std::vector<Method> methods, HandlerFactory make_handler) {
   SIGSERVE_ASSIGN_OR_RETURN(std::unique_ptr<Listener> listener, Listener::Open(options.listener));
   return std::unique_ptr<GrpcTransport>(
       new GrpcTransport(options, std::move(listener), std::move(methods), std::move(make_handler)));
 }
 
 GrpcTransport::GrpcTransport(const TransportOptions& options, std::unique_ptr<Listener> listener,
-                             std::vector<TransportMethod> methods, HandlerFactory make_handler)
+                             std::vector<Method> methods, HandlerFactory make_handler)
     : options_(options),
       listener_(std::move(listener)),
       make_handler_(std::move(make_handler)),

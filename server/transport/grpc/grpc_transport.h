@@ -46,7 +46,7 @@ class GrpcTransport {
 
   /// Binds the address; errors as Listener::Open.
   static absl::StatusOr<std::unique_ptr<GrpcTransport>> Create(const TransportOptions& options,
-                                                               std::vector<TransportMethod> methods,
+                                                               std::vector<Method> methods,
                                                                HandlerFactory make_handler);
   ~GrpcTransport();
 
@@ -69,7 +69,7 @@ class GrpcTransport {
 
  private:
   GrpcTransport(const TransportOptions& options, std::unique_ptr<Listener> listener,
-                std::vector<TransportMethod> methods, HandlerFactory make_handler);
+                std::vector<Method> methods, HandlerFactory make_handler);
 
   const TransportOptions options_;
   const std::unique_ptr<Listener> listener_;

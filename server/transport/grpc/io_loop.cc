@@ -73,20 +73,25 @@ IoLoop::IoLoop(RawService* service, const Connections* connections,
 IoLoop::~IoLoop() { Stop(); }
 
 void IoLoop::Start() {
-  const std::vector<TransportMethod>& methods = service_->methods();
+  const std::vector<Method>& methods = service_->methods();
   for (size_t i = 0; i < methods.size(); ++i) {
     const int wanted = methods[i].frequent ? kPostedCalls : kPostedRareCalls;
     for (int posted = 0; posted < wanted; ++posted) {
-      if (methods[i].reactor != nullptr) {
-        ReactorCall::Post(this, static_cast<int>(i));
-      } else if (methods[i].streaming) {
-        StreamCall::Post(this, static_cast<int>(i));
-      } else {
-        UnaryCall::Post(this, static_cast<int>(i));
-      }
+      PostCall(methods[i].kind, static_cast<int>(i));
     }
   }
   thread_ = std::thread([this] { Run(); });
+}
+
+void IoLoop::PostCall(MethodKind kind, int method) {
+  switch (kind) {
+    case MethodKind::kUnary:
+      return UnaryCall::Post(this, method);
+    case MethodKind::kMessageStream:
+      return StreamCall::Post(this, method);
+    case MethodKind::kReactorStream:
+      return ReactorCall::Post(this, method);
+  }
 }
 
 void IoLoop::Stop() {

@@ -115,6 +115,7 @@ class IoLoop {
   void StreamIsOver(StreamCall* stream) ABSL_LOCKS_EXCLUDED(streams_mutex_);
 
  private:
+  void PostCall(MethodKind kind, int method);
   void Run();
   bool WaitForEvent(void** tag, bool* ok);
   /// Polls until there is an event or the spin is over; no event otherwise.

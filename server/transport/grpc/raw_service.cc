@@ -6,12 +6,12 @@
 
 namespace sigserve {
 
-RawService::RawService(std::vector<TransportMethod> methods, Executor executor)
+RawService::RawService(std::vector<Method> methods, Executor executor)
     : methods_(std::move(methods)), executor_(std::move(executor)) {
   using grpc::internal::RpcMethod;
   for (size_t i = 0; i < methods_.size(); ++i) {
-    const bool streaming = methods_[i].streaming || methods_[i].reactor != nullptr;
-    const auto type = streaming ? RpcMethod::BIDI_STREAMING : RpcMethod::NORMAL_RPC;
+    const bool unary = methods_[i].kind == MethodKind::kUnary;
+    const auto type = unary ? RpcMethod::NORMAL_RPC : RpcMethod::BIDI_STREAMING;
     // gRPC takes ownership.
     AddMethod(new grpc::internal::RpcServiceMethod(methods_[i].path.c_str(), type, nullptr));
     MarkMethodRaw(static_cast<int>(i));

@@ -23,9 +23,9 @@ class RawService final : public grpc::Service {
   using Stream = grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>;
 
   /// `executor` is for the methods with reactors; empty if there are none.
-  RawService(std::vector<TransportMethod> methods, Executor executor);
+  RawService(std::vector<Method> methods, Executor executor);
 
-  const std::vector<TransportMethod>& methods() const { return methods_; }
+  const std::vector<Method>& methods() const { return methods_; }
   const Executor& executor() const { return executor_; }
 
   /// The next call of a method: `tag` comes out of `queue` with it (ok) or at shutdown (not ok).
@@ -35,7 +35,7 @@ class RawService final : public grpc::Service {
                      grpc::ServerCompletionQueue* queue, void* tag);
 
  private:
-  const std::vector<TransportMethod> methods_;  // gRPC keeps pointers to the paths
+  const std::vector<Method> methods_;  // gRPC keeps pointers to the paths
   const Executor executor_;
 };
 

@@ -39,7 +39,7 @@ void ReactorCall::OnArrived(bool ok) {
     return;
   }
   Post(loop_, method_);
-  reactor_ = loop_->service()->methods()[static_cast<size_t>(method_)].reactor();
+  reactor_ = loop_->handler()->OpenStream(method_);
   Tell([this](StreamReactor* reactor) { reactor->OnStart(this); });
 }
 

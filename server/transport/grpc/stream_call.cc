@@ -20,7 +20,6 @@ class StreamCall::Message final : public InboundMessage {
   /// Lets the request go. Messages that are kept hold no bytes.
   void Release() { bytes_.Clear(); }
 
-  int method() const override { return stream_->method_; }
   absl::Span<const absl::string_view> request() const override { return bytes_.pieces(); }
   absl::Duration deadline() const override {
     return MonotonicDeadline(stream_->context_.raw_deadline());
@@ -105,7 +104,8 @@ void StreamCall::OnRead(bool ok) {
     }
     Advance();
   }
-  if (message != nullptr) loop_->handler()->OnMessage(message.release());  // Answered() has it back
+  if (message != nullptr)
+    loop_->handler()->OnMessage(method_, message.release());  // Answered() has it back
   Unref();
 }
 

@@ -39,7 +39,7 @@ void UnaryCall::Arrived() {
   Post(loop_, method_);
   bytes_.Take(&request_);
   deadline_ = MonotonicDeadline(context_.raw_deadline());
-  loop_->handler()->OnMessage(this);
+  loop_->handler()->OnMessage(method_, this);
 }
 
 void UnaryCall::DoneTag::Complete(bool) {

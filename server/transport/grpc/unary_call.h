@@ -14,7 +14,6 @@ class UnaryCall final : public InboundMessage, public CompletionTag, public Flus
   /// Waits for the next call of a method. I/O thread, or before it starts. Owns itself.
   static void Post(IoLoop* loop, int method);
 
-  int method() const override { return method_; }
   absl::Span<const absl::string_view> request() const override { return bytes_.pieces(); }
   absl::Duration deadline() const override { return deadline_; }
   bool cancelled() const override { return cancelled_.load(std::memory_order_relaxed); }

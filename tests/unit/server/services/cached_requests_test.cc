@@ -20,18 +20,24 @@
 #include "sigserve/v1/prediction.pb.h"
 #include "tests/support/fake_message.h"
 #include "tests/support/no_records.h"
+#include "tests/support/prediction_methods.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
 namespace {
 
 using testing_support::FakeMessage;
+using testing_support::kModelInfer;
+using testing_support::kModelStreamInfer;
+using testing_support::kPredict;
+using testing_support::kPredictStream;
+using testing_support::PredictionMethod;
+using testing_support::PredictionMethods;
 
-enum Method { kModelInfer, kModelStreamInfer, kPredict, kPredictStream };
 constexpr char kModel[] = "linear_3_2";
 constexpr int kRows = 2;
 
-class CachedRequestsTest : public testing::TestWithParam<Method> {
+class CachedRequestsTest : public testing::TestWithParam<PredictionMethod> {
  protected:
   CachedRequestsTest()
       : repository_(&files_, SIGSERVE_SOURCE_DIR "/deploy/examples/repository"),
@@ -92,9 +98,10 @@ class CachedRequestsTest : public testing::TestWithParam<Method> {
     return bytes;
   }
 
-  static std::string Answer(PredictionFrontend& frontend, Method method, const std::string& bytes) {
-    FakeMessage message(method, bytes);
-    frontend.OnMessage(&message);
+  static std::string Answer(PredictionFrontend& frontend, PredictionMethod method,
+                            const std::string& bytes) {
+    FakeMessage message(bytes);
+    PredictionMethods(&frontend).Send(method, &message);
     frontend.OnDrained();
     if (!message.status.has_value()) return "none";
     return message.status->ok() ? message.reply : message.status->ToString();
@@ -122,7 +129,7 @@ TEST_P(CachedRequestsTest, AreAnsweredAsNewOnesAre) {
   EXPECT_GT(answers.size(), 1000U);
 }
 
-std::string NameOf(const testing::TestParamInfo<Method>& info) {
+std::string NameOf(const testing::TestParamInfo<PredictionMethod>& info) {
   static const char* const kNames[] = {"ModelInfer", "ModelStreamInfer", "Predict",
                                        "PredictStream"};
   return kNames[info.param];

@@ -21,12 +21,15 @@
 #include "server/batching/compute_pool.h"
 #include "server/services/prediction_frontend.h"
 #include "tests/support/fake_servable.h"
+#include "tests/support/prediction_methods.h"
 
 namespace sigserve {
 namespace {
 
 using testing_support::FakeOutputs;
 using testing_support::FakeServable;
+using testing_support::PredictionMethod;
+using testing_support::PredictionMethods;
 using testing_support::SigmoidSignature;
 
 /// Where the caller goes: while ...
@@ -109,17 +112,15 @@ class Ledger {
 /// Owns itself until its reply.
 class Message final : public InboundMessage {
  public:
-  Message(int method, std::string bytes, std::shared_ptr<std::atomic<bool>> gone, Ledger* ledger,
+  Message(std::string bytes, std::shared_ptr<std::atomic<bool>> gone, Ledger* ledger,
           std::function<void()> replying)
-      : method_(method),
-        bytes_(std::move(bytes)),
+      : bytes_(std::move(bytes)),
         piece_(bytes_.data(), bytes_.size()),
         gone_(std::move(gone)),
         ledger_(ledger),
         replying_(std::move(replying)) {
     ledger_->Came();
   }
-  int method() const override { return method_; }
   absl::Span<const absl::string_view> request() const override { return {&piece_, 1}; }
   absl::Duration deadline() const override { return absl::InfiniteDuration(); }
   bool cancelled() const override { return *gone_; }
@@ -136,7 +137,6 @@ class Message final : public InboundMessage {
     ledger_->Replied();
     ledger_->Freed();
   }
-  const int method_;
   const std::string bytes_;
   const absl::string_view piece_;
   const std::shared_ptr<std::atomic<bool>> gone_;
@@ -226,7 +226,9 @@ class CancelPoints : public testing::TestWithParam<Case>,
     RequestRecorder* const recorder = this;
     TaskSink* const heavy = c.heavy ? this : nullptr;
     frontend_.emplace(&registry_, recorder, &clock_, 1 << 20, heavy);
-    for (int run = 0; run < runs && !HasFailure(); ++run) RunOnce(run % 4);
+    methods_.emplace(&*frontend_);
+    for (int run = 0; run < runs && !HasFailure(); ++run)
+      RunOnce(static_cast<PredictionMethod>(run % 4));
     // Nothing of any request is left.
     pool_.reset();
     frontend_.reset();
@@ -234,7 +236,7 @@ class CancelPoints : public testing::TestWithParam<Case>,
   }
 
  private:
-  void RunOnce(int method) {
+  void RunOnce(PredictionMethod method) {
     const Case& c = GetParam();
     for (HookedServable* model : models_) model->ForgetCost();
     gone_ = std::make_shared<std::atomic<bool>>(false);
@@ -276,15 +278,14 @@ class CancelPoints : public testing::TestWithParam<Case>,
     return std::make_shared<std::atomic<bool>>(false);
   }
 
-  /// `method`: as PredictionFrontend::Methods() has them.
-  void Send(const std::string& model, int method, int64_t rows,
+  void Send(const std::string& model, PredictionMethod method, int64_t rows,
             std::shared_ptr<std::atomic<bool>> gone) {
     const bool goes = gone == gone_;
     const std::vector<float> values(static_cast<size_t>(rows) * 3, goes ? kMark : 0);
     const std::string x_bytes(reinterpret_cast<const char*>(values.data()),
                               values.size() * sizeof(float));
     std::string bytes;
-    if (method < 2) {
+    if (method == testing_support::kModelInfer || method == testing_support::kModelStreamInfer) {
       inference::ModelInferRequest request;
       request.set_model_name(model);
       auto* x = request.add_inputs();
@@ -298,12 +299,13 @@ class CancelPoints : public testing::TestWithParam<Case>,
       v1::PredictStreamRequest request;
       request.mutable_request()->mutable_model()->set_name(model);
       request.mutable_request()->set_matrix(x_bytes);
-      bytes = method == 2 ? request.request().SerializeAsString() : request.SerializeAsString();
+      bytes = method == testing_support::kPredict ? request.request().SerializeAsString()
+                                                  : request.SerializeAsString();
     }
-    auto* message = new Message(method, std::move(bytes), std::move(gone), &ledger_, [this, goes] {
+    auto* message = new Message(std::move(bytes), std::move(gone), &ledger_, [this, goes] {
       if (goes) After(Point::kReplying);
     });
-    frontend_->OnMessage(message);
+    methods_->Send(method, message);
   }
 
   void MakeModels() {
@@ -370,6 +372,7 @@ class CancelPoints : public testing::TestWithParam<Case>,
   std::optional<absl::Notification> held_, go_on_;
   std::optional<ComputePool> pool_;
   std::optional<PredictionFrontend> frontend_;
+  std::optional<PredictionMethods> methods_;
 };
 
 TEST_P(CancelPoints, ReleaseEachRequestOnce) { Run(10'000); }

@@ -49,12 +49,13 @@ TEST(HealthServiceTest, NothingServesAfterShutdown) {
 class WatchTest : public testing::Test {
  protected:
   void Watch(const std::string& service) {
-    for (const ServiceMethod& method : health_.Methods()) {
-      if (method.transport.reactor != nullptr) reactor_ = method.transport.reactor();
-    }
+    reactor_ = OpenWatch();
     reactor_->OnStart(&stream_);
     ASSERT_TRUE(stream_.reading);
     stream_.Deliver(reactor_.get(), Of(service).SerializeAsString());
+  }
+  std::shared_ptr<StreamReactor> OpenWatch() {
+    return std::get<StreamReactorFactory>(health_.Methods().back().handler)();
   }
   void WriteDone() { stream_.WriteDone(reactor_.get()); }
   std::vector<int> Told() const {
@@ -113,7 +114,7 @@ TEST_F(WatchTest, EndsWhenTheClientGoes) {
 TEST_F(WatchTest, GarbageIsRefused) {
   Watch("");
   FakeStream stream;
-  const std::shared_ptr<StreamReactor> reactor = health_.Methods().back().transport.reactor();
+  const std::shared_ptr<StreamReactor> reactor = OpenWatch();
   reactor->OnStart(&stream);
   stream.Deliver(reactor.get(), "\xFF");
   EXPECT_THAT(stream.finished,
@@ -127,7 +128,7 @@ TEST_F(WatchTest, ALongRequestIsNotKept) {
 }
 
 TEST_F(WatchTest, NoRequestIsNoWatch) {
-  reactor_ = health_.Methods().back().transport.reactor();
+  reactor_ = OpenWatch();
   reactor_->OnStart(&stream_);
   reactor_->OnReadDone(false);
   EXPECT_THAT(stream_.finished,

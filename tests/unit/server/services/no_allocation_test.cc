@@ -16,6 +16,7 @@
 #include "sigserve/v1/prediction.pb.h"
 #include "tests/support/allocations/allocations.h"
 #include "tests/support/fake_message.h"
+#include "tests/support/prediction_methods.h"
 #include "tests/support/sanitized.h"
 #include "tests/support/status_matchers.h"
 
@@ -24,8 +25,13 @@ namespace {
 
 using testing_support::Allocations;
 using testing_support::FakeMessage;
+using testing_support::kModelInfer;
+using testing_support::kModelStreamInfer;
+using testing_support::kPredict;
+using testing_support::kPredictStream;
+using testing_support::PredictionMethod;
+using testing_support::PredictionMethods;
 
-enum Method { kModelInfer, kModelStreamInfer, kPredict, kPredictStream };
 constexpr char kModel[] = "linear_3_2";
 
 std::string Floats(int count) {
@@ -33,7 +39,7 @@ std::string Floats(int count) {
   return std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
 }
 
-std::string Request(Method method, int rows) {
+std::string Request(PredictionMethod method, int rows) {
   if (method == kModelInfer || method == kModelStreamInfer) {
     inference::ModelInferRequest request;
     request.set_model_name(kModel);
@@ -65,17 +71,18 @@ TEST(NoAllocationTest, InSteadyState) {
   const auto metrics = MetricsExporter::Create("0");
   StatisticsRecorder statistics(metrics.get(), &clock);
   PredictionFrontend frontend(registry.get(), &statistics, &clock, 1 << 20);
+  const PredictionMethods methods(&frontend);
 
-  for (const Method method : {kModelInfer, kModelStreamInfer, kPredict, kPredictStream}) {
+  for (const PredictionMethod method : {kModelInfer, kModelStreamInfer, kPredict, kPredictStream}) {
     for (const int rows : {1, 32}) {
       std::vector<std::unique_ptr<FakeMessage>> messages;
       for (int i = 0; i < 8; ++i) {
-        messages.push_back(std::make_unique<FakeMessage>(method, Request(method, rows)));
+        messages.push_back(std::make_unique<FakeMessage>(Request(method, rows)));
       }
       int64_t allocations = 0;
       for (int turn = 0; turn < 20; ++turn) {
         const int64_t before = Allocations();
-        for (const auto& message : messages) frontend.OnMessage(message.get());
+        for (const auto& message : messages) methods.Send(method, message.get());
         frontend.OnDrained();
         if (turn >= 10) allocations += Allocations() - before;
         for (const auto& message : messages) ASSERT_OK(*message->status);

@@ -8,6 +8,7 @@
 #include "tests/support/fake_message.h"
 #include "tests/support/fake_servable.h"
 #include "tests/support/no_records.h"
+#include "tests/support/prediction_methods.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
@@ -16,9 +17,11 @@ namespace {
 using testing::HasSubstr;
 using testing_support::FakeMessage;
 using testing_support::FakeServable;
+using testing_support::kPredict;
+using testing_support::kPredictStream;
+using testing_support::PredictionMethod;
+using testing_support::PredictionMethods;
 using testing_support::SigmoidSignature;
-
-enum Method { kModelInfer, kModelStreamInfer, kPredict, kPredictStream };
 
 class OneModel final : public ModelRegistry {
  public:
@@ -46,9 +49,9 @@ class PredictionFrontendTest : public testing::Test {
     for (int i = 0; i < 3; ++i) x->add_float_values(1);
     return request.SerializeAsString();
   }
-  FakeMessage Send(Method method, const std::string& bytes) {
-    FakeMessage message(method, bytes);
-    frontend_.OnMessage(&message);
+  FakeMessage Send(PredictionMethod method, const std::string& bytes) {
+    FakeMessage message(bytes);
+    methods_.Send(method, &message);
     frontend_.OnDrained();
     return message;
   }
@@ -58,6 +61,7 @@ class PredictionFrontendTest : public testing::Test {
   testing_support::NoRecords recorder_;
   FakeClock clock_;
   PredictionFrontend frontend_{&registry_, &recorder_, &clock_, 1 << 20};
+  const testing_support::PredictionMethods methods_{&frontend_};
 };
 
 TEST_F(PredictionFrontendTest, Answers) {

@@ -34,10 +34,10 @@ class ReflectionServiceTest : public testing::Test {
     return names;
   }
 
-  ReflectionService reflection_{
-      std::vector<TransportMethod>{{.path = "/sigserve.v1.PredictionService/Predict"},
-                                   {.path = "/sigserve.v1.PredictionService/PredictStream"},
-                                   {.path = "/sigserve.v1.ModelService/GetModel"}}};
+  ReflectionService reflection_{std::vector<ServiceMethod>{
+      {.method = {.path = "/sigserve.v1.PredictionService/Predict"}},
+      {.method = {.path = "/sigserve.v1.PredictionService/PredictStream"}},
+      {.method = {.path = "/sigserve.v1.ModelService/GetModel"}}}};
 };
 
 TEST_F(ReflectionServiceTest, ListsEachServiceOnceAndItself) {

@@ -11,10 +11,13 @@
 #include <thread>
 
 #include "server/transport/grpc/grpc_transport.h"
+#include "tests/support/message_handlers.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
 namespace {
+
+using testing_support::PlainHandler;
 
 enum FrameType : uint8_t { kSettings = 4, kGoAway = 7, kClosed = 255 };
 constexpr int kMaxConcurrentStreams = 3;
@@ -54,12 +57,6 @@ class RawConnection {
   const int fd_;
 };
 
-class NoHandler final : public MessageHandler {
- public:
-  void OnMessage(InboundMessage* message) override { message->Reply(absl::OkStatus()); }
-  void OnDrained() override {}
-};
-
 class ConnectionTest : public testing::Test {
  protected:
   void TearDown() override {
@@ -70,9 +67,9 @@ class ConnectionTest : public testing::Test {
   }
   void Start(TransportOptions options) {
     options.listener.address = "127.0.0.1:0";
-    ASSERT_OK_AND_ASSIGN(transport_,
-                         GrpcTransport::Create(options, {{.path = "/test.Echo/Unary"}},
-                                               [](int) { return std::make_unique<NoHandler>(); }));
+    ASSERT_OK_AND_ASSIGN(
+        transport_, GrpcTransport::Create(options, {{.path = "/test.Echo/Unary"}},
+                                          [](int) { return std::make_unique<PlainHandler>(); }));
     grpc::ServerBuilder builder;
     transport_->AddTo(&builder, grpc::InsecureServerCredentials());
     server_ = builder.BuildAndStart();

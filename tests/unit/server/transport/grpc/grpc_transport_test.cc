@@ -17,6 +17,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/transport/grpc/stream_call.h"
+#include "tests/support/message_handlers.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
@@ -39,14 +40,14 @@ void Echo(InboundMessage* message) {
 /// Echoes at the end of the turn, but for: "error", "refuse", "thread" (from another thread),
 /// "deadline" (says whether there is one), "hold" (kept until "go", then answered last to first;
 /// no more is kept after "release").
-class EchoHandler final : public MessageHandler {
+class EchoHandler final : public testing_support::PlainHandler {
  public:
   /// `held` counts the messages that were kept.
   explicit EchoHandler(std::atomic<int>* held) : held_(held) {}
   ~EchoHandler() override {
     for (std::thread& thread : threads_) thread.join();
   }
-  void OnMessage(InboundMessage* message) override {
+  void OnMessage(int /*method*/, InboundMessage* message) override {
     const std::string text = Text(*message);
     if (text == "error") return message->Reply(absl::NotFoundError("no such thing"));
     if (text == "refuse") {
@@ -95,11 +96,12 @@ class GrpcTransportTest : public testing::Test {
     options.loop = std::move(loop);
     ASSERT_OK_AND_ASSIGN(
         transport_,
-        GrpcTransport::Create(options,
-                              {{.path = "/test.Echo/Unary"},
-                               {.path = "/test.Echo/Stream", .streaming = true},
-                               {.path = "/test.Echo/Ordered", .streaming = true, .ordered = true}},
-                              [this](int) { return std::make_unique<EchoHandler>(&held_); }));
+        GrpcTransport::Create(
+            options,
+            {{.path = "/test.Echo/Unary"},
+             {.path = "/test.Echo/Stream", .kind = MethodKind::kMessageStream},
+             {.path = "/test.Echo/Ordered", .kind = MethodKind::kMessageStream, .ordered = true}},
+            [this](int) { return std::make_unique<EchoHandler>(&held_); }));
     grpc::ServerBuilder builder;
     transport_->AddTo(&builder, grpc::InsecureServerCredentials());
     server_ = builder.BuildAndStart();

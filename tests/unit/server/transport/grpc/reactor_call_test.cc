@@ -17,6 +17,7 @@
 #include "gtest/gtest.h"
 #include "server/rpc/stream.h"
 #include "server/transport/grpc/grpc_transport.h"
+#include "tests/support/message_handlers.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
@@ -117,12 +118,6 @@ class EndedFromOutside final : public StreamReactor {
   ServerStream* stream_ = nullptr;
 };
 
-class NoHandler final : public MessageHandler {
- public:
-  void OnMessage(InboundMessage* message) override { message->Reply(absl::OkStatus()); }
-  void OnDrained() override {}
-};
-
 class ReactorCallTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -133,15 +128,12 @@ class ReactorCallTest : public testing::Test {
     ASSERT_OK_AND_ASSIGN(
         transport_,
         GrpcTransport::Create(options,
-                              {{.path = "/test/Outside",
-                                .reactor =
-                                    [this] {
-                                      return std::make_shared<EndedFromOutside>(
-                                          [this](ServerStream* stream) { EndLater(stream); });
-                                    }},
-                               {.path = "/test/Reactor",
-                                .reactor = [this] { return std::make_shared<Reactor>(&log_); }}},
-                              [](int) { return std::make_unique<NoHandler>(); }));
+                              {{.path = "/test/Outside", .kind = MethodKind::kReactorStream},
+                               {.path = "/test/Reactor", .kind = MethodKind::kReactorStream}},
+                              [this](int) {
+                                return std::make_unique<testing_support::PlainHandler>(
+                                    [this](int method) { return Open(method); });
+                              }));
     grpc::ServerBuilder builder;
     transport_->AddTo(&builder, grpc::InsecureServerCredentials());
     server_ = builder.BuildAndStart();
@@ -160,6 +152,10 @@ class ReactorCallTest : public testing::Test {
     server_.reset();
   }
 
+  std::shared_ptr<StreamReactor> Open(int method) {
+    if (method == 1) return std::make_shared<Reactor>(&log_);
+    return std::make_shared<EndedFromOutside>([this](ServerStream* stream) { EndLater(stream); });
+  }
   /// Ends it on a thread of its own.
   void EndLater(ServerStream* stream) {
     std::thread([stream] { stream->Finish(absl::UnavailableError("later")); }).detach();

@@ -99,8 +99,8 @@ std::string Escape(const std::string& text) {
 
 }  // namespace
 
-BenchFigures FiguresOf(const load::LoadResult& result, std::optional<double> server_cpu_seconds) {
-  const auto micros = [](const load::LatencyHistogram& histogram, double q) {
+BenchFigures FiguresOf(const bench::LoadResult& result, std::optional<double> server_cpu_seconds) {
+  const auto micros = [](const bench::LatencyHistogram& histogram, double q) {
     return static_cast<double>(histogram.Quantile(q)) / 1e3;
   };
   const auto quantile = [&](double q) { return micros(result.latency, q); };
@@ -140,7 +140,7 @@ BenchFigures MedianOf(const std::vector<BenchFigures>& all) {
   return median;
 }
 
-void AddCounts(const load::LoadResult& result, BenchPoint* point) {
+void AddCounts(const bench::LoadResult& result, BenchPoint* point) {
   ++point->runs;
   for (size_t i = 0; i < point->codes.size(); ++i) point->codes[i] += result.codes[i];
   point->unanswered += result.unanswered;

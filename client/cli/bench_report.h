@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "client/bench/load_run.h"
 #include "client/cli/context.h"
-#include "client/load/load_run.h"
 
 namespace sigserve::cli {
 
@@ -36,19 +36,19 @@ struct BenchPoint {
   double rate = 0;  // 0 = closed loop
   int64_t rows_per_call = 1;
   int runs = 0;
-  BenchFigures figures = {};                     // medians
-  std::array<int64_t, load::kCodes> codes = {};  // sums, as all that follows
+  BenchFigures figures = {};                      // medians
+  std::array<int64_t, bench::kCodes> codes = {};  // sums, as all that follows
   int64_t unanswered = 0;
   int64_t unsent = 0;
   int64_t expired = 0;
   int64_t reconnects = 0;
 };
 
-BenchFigures FiguresOf(const load::LoadResult& result, std::optional<double> server_cpu_seconds);
+BenchFigures FiguresOf(const bench::LoadResult& result, std::optional<double> server_cpu_seconds);
 /// The median of each figure; the mean of the middle two of an even number. `all` is not empty.
 BenchFigures MedianOf(const std::vector<BenchFigures>& all);
 /// Adds a run's counts.
-void AddCounts(const load::LoadResult& result, BenchPoint* point);
+void AddCounts(const bench::LoadResult& result, BenchPoint* point);
 
 void WriteBench(const std::vector<BenchPoint>& points, OutputFormat format, std::ostream& out);
 /// Latency (p50 and p99, logarithmic) over delivered calls/s, a line per target.

@@ -12,12 +12,12 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/bench/load_run.h"
+#include "client/bench/saturation.h"
+#include "client/bench/server_cpu.h"
+#include "client/bench/workload.h"
 #include "client/cli/bench_report.h"
 #include "client/cli/verb.h"
-#include "client/load/load_run.h"
-#include "client/load/saturation.h"
-#include "client/load/server_cpu.h"
-#include "client/load/workload.h"
 #include "client/status_macros.h"
 
 namespace sigserve::cli {
@@ -35,7 +35,7 @@ struct ModelFlags {
 struct LoadFlags {
   std::vector<int64_t> concurrency;
   std::vector<double> rates;
-  load::LoadOptions options;
+  bench::LoadOptions options;
   int repeat = 1;
 };
 
@@ -60,7 +60,7 @@ struct BesideFlags {
 struct Flags {
   ModelFlags model;
   BesideFlags beside;
-  load::WorkloadOptions workload;
+  bench::WorkloadOptions workload;
   LoadFlags load;
   SaturationFlags saturation;
   TargetFlags target;
@@ -70,8 +70,8 @@ struct Flags {
 struct Target {
   std::string name;
   std::string address;
-  load::Workload workload;
-  std::optional<load::Workload> beside;
+  bench::Workload workload;
+  std::optional<bench::Workload> beside;
   int64_t beside_concurrency = 0;
   std::string metrics_address;
   int pid = 0;
@@ -83,8 +83,8 @@ absl::StatusOr<std::optional<double>> ReadCpu(const Target& target) {
     return std::optional<double>();
   }
   CLIENT_ASSIGN_OR_RETURN(const double seconds,
-                          target.pid != 0 ? load::CpuSecondsOfProcess(target.pid)
-                                          : load::CpuSecondsFromMetrics(target.metrics_address));
+                          target.pid != 0 ? bench::CpuSecondsOfProcess(target.pid)
+                                          : bench::CpuSecondsFromMetrics(target.metrics_address));
   return std::optional<double>(seconds);
 }
 
@@ -93,31 +93,32 @@ struct Measured {
   BenchPoint point = {};
   std::vector<BenchFigures> figures = {};
 
-  void Add(const load::LoadResult& result, std::optional<double> server_cpu_seconds) {
+  void Add(const bench::LoadResult& result, std::optional<double> server_cpu_seconds) {
     AddCounts(result, &point);
     figures.push_back(FiguresOf(result, server_cpu_seconds));
   }
 };
 
 /// One run.
-absl::Status Measure(const Target& target, load::LoadOptions options, Measured* measured,
+absl::Status Measure(const Target& target, bench::LoadOptions options, Measured* measured,
                      Measured* beside) {
   options.address = target.address;
   CLIENT_ASSIGN_OR_RETURN(const auto before, ReadCpu(target));
-  CLIENT_ASSIGN_OR_RETURN(const load::LoadResult result,
-                          load::RunLoad(options, target.workload,
-                                        {.workload = target.beside ? &*target.beside : nullptr,
-                                         .concurrency = target.beside_concurrency}));
+  CLIENT_ASSIGN_OR_RETURN(const bench::LoadResult result,
+                          bench::RunLoad(options, target.workload,
+                                         {.workload = target.beside ? &*target.beside : nullptr,
+                                          .concurrency = target.beside_concurrency}));
   CLIENT_ASSIGN_OR_RETURN(const auto after, ReadCpu(target));
   measured->Add(result, before && after ? std::optional<double>(*after - *before) : std::nullopt);
-  for (const load::LoadResult& other : result.beside) beside->Add(other, std::nullopt);
+  for (const bench::LoadResult& other : result.beside) beside->Add(other, std::nullopt);
   return absl::OkStatus();
 }
 
 /// One load on all targets by turns, so that what disturbs the machine disturbs all alike; then
 /// what was beside it.
 absl::StatusOr<std::vector<BenchPoint>> MeasurePoint(const std::vector<Target>& targets,
-                                                     const load::LoadOptions& options, int repeat) {
+                                                     const bench::LoadOptions& options,
+                                                     int repeat) {
   std::vector<Measured> all;
   all.reserve(2 * targets.size());
   for (const Target& target : targets) {
@@ -146,9 +147,9 @@ absl::StatusOr<std::vector<BenchPoint>> MeasurePoint(const std::vector<Target>& 
   return points;
 }
 
-absl::StatusOr<load::WeightedModel> GetModel(client::Client& client, const ModelFlags& flags,
-                                             const std::string& text) {
-  load::WeightedModel model;
+absl::StatusOr<bench::WeightedModel> GetModel(client::Client& client, const ModelFlags& flags,
+                                              const std::string& text) {
+  bench::WeightedModel model;
   std::string name = text;
   const size_t equals = text.rfind('=');
   if (equals != std::string::npos) {
@@ -171,9 +172,9 @@ absl::StatusOr<load::WeightedModel> GetModel(client::Client& client, const Model
 }
 
 /// The loads to measure, in the order given.
-std::vector<load::LoadOptions> Loads(const LoadFlags& flags) {
-  std::vector<load::LoadOptions> loads;
-  load::LoadOptions one = flags.options;
+std::vector<bench::LoadOptions> Loads(const LoadFlags& flags) {
+  std::vector<bench::LoadOptions> loads;
+  bench::LoadOptions one = flags.options;
   for (const double rate : flags.rates) {
     one.rate = rate;
     loads.push_back(one);
@@ -191,7 +192,7 @@ std::vector<load::LoadOptions> Loads(const LoadFlags& flags) {
 absl::StatusOr<std::vector<BenchPoint>> MeasureAll(Context& context, const Flags& flags,
                                                    const std::vector<Target>& targets) {
   std::vector<BenchPoint> points;
-  const auto measure = [&](const load::LoadOptions& options) -> absl::Status {
+  const auto measure = [&](const bench::LoadOptions& options) -> absl::Status {
     CLIENT_ASSIGN_OR_RETURN(const auto measured, MeasurePoint(targets, options, flags.load.repeat));
     for (const BenchPoint& point : measured) {
       context.err() << absl::StrFormat("%s: %.0f calls/s, p50 %.1f us, p99 %.1f us\n", point.target,
@@ -202,14 +203,14 @@ absl::StatusOr<std::vector<BenchPoint>> MeasureAll(Context& context, const Flags
     return absl::OkStatus();
   };
   if (!flags.saturation.find) {
-    for (const load::LoadOptions& options : Loads(flags.load)) {
+    for (const bench::LoadOptions& options : Loads(flags.load)) {
       CLIENT_RETURN_IF_ERROR(measure(options));
     }
     return points;
   }
   CLIENT_ASSIGN_OR_RETURN(const double rate,
-                          load::FindSaturation({}, [&](double offered) -> absl::StatusOr<bool> {
-                            load::LoadOptions options = flags.load.options;
+                          bench::FindSaturation({}, [&](double offered) -> absl::StatusOr<bool> {
+                            bench::LoadOptions options = flags.load.options;
                             options.rate = offered;
                             const size_t before = points.size();
                             CLIENT_RETURN_IF_ERROR(measure(options));
@@ -224,12 +225,12 @@ absl::StatusOr<std::vector<BenchPoint>> MeasureAll(Context& context, const Flags
 
 absl::StatusOr<std::vector<Target>> MakeTargets(Context& context, client::Client& client,
                                                 const Flags& flags) {
-  std::vector<load::WeightedModel> models;
+  std::vector<bench::WeightedModel> models;
   for (const std::string& text : flags.model.models) {
     CLIENT_ASSIGN_OR_RETURN(auto model, GetModel(client, flags.model, text));
     models.push_back(std::move(model));
   }
-  CLIENT_ASSIGN_OR_RETURN(load::Workload workload, load::MakeWorkload(models, flags.workload));
+  CLIENT_ASSIGN_OR_RETURN(bench::Workload workload, bench::MakeWorkload(models, flags.workload));
   std::vector<Target> targets = {{.name = "server",
                                   .address = context.options.address,
                                   .workload = workload,
@@ -239,12 +240,12 @@ absl::StatusOr<std::vector<Target>> MakeTargets(Context& context, client::Client
                                   .pid = flags.target.server_pid}};
   if (!flags.beside.model.empty()) {
     CLIENT_ASSIGN_OR_RETURN(auto model, GetModel(client, flags.model, flags.beside.model));
-    load::WorkloadOptions options = flags.workload;
+    bench::WorkloadOptions options = flags.workload;
     options.rows = flags.beside.rows;
-    CLIENT_ASSIGN_OR_RETURN(targets[0].beside, load::MakeWorkload({std::move(model)}, options));
+    CLIENT_ASSIGN_OR_RETURN(targets[0].beside, bench::MakeWorkload({std::move(model)}, options));
   }
   if (!flags.target.echo_address.empty()) {
-    if (flags.workload.stream) workload.matching = load::Matching::kInOrder;
+    if (flags.workload.stream) workload.matching = bench::Matching::kInOrder;
     targets.push_back({.name = "echo",
                        .address = flags.target.echo_address,
                        .workload = std::move(workload),
@@ -283,8 +284,8 @@ ExitCode Run(Context& context, const Flags& flags) {
 void AddWorkloadOptions(CLI::App* verb, Flags* flags) {
   verb->add_option("MODEL", flags->model.models, "Models to ask; NAME=WEIGHT for unequal shares")
       ->required();
-  const std::map<std::string, load::Api> apis = {{"sigserve", load::Api::kSigserve},
-                                                 {"oip", load::Api::kOpenInference}};
+  const std::map<std::string, bench::Api> apis = {{"sigserve", bench::Api::kSigserve},
+                                                  {"oip", bench::Api::kOpenInference}};
   verb->add_option("--api", flags->workload.api,
                    "sigserve (Predict, the default) or oip (ModelInfer, raw contents)")
       ->transform(CLI::CheckedTransformer(apis).description(""))

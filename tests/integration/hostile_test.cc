@@ -15,7 +15,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "client/load/h2_connection.h"
+#include "client/bench/h2_connection.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "sigserve/v1/prediction.grpc.pb.h"
@@ -155,7 +155,7 @@ TEST_F(HostileTest, AnUploadThatStallsGivesItsMemoryBack) {
 }
 
 /// Counts how calls ended.
-struct Tally final : load::AnswerHandler {
+struct Tally final : bench::AnswerHandler {
   void OnMessage(uint64_t, absl::string_view) override {}
   void OnEnd(uint64_t, int code) override { ++codes[code]; }
   std::map<int, int64_t> codes;
@@ -166,7 +166,7 @@ TEST_F(HostileTest, TheServerItselfRefusesWhatIsTooLate) {
   ASSERT_TRUE(Start());
   Tally tally;
   ASSERT_OK_AND_ASSIGN(const auto connection,
-                       load::H2Connection::Connect(server_->grpc_address(), &tally));
+                       bench::H2Connection::Connect(server_->grpc_address(), &tally));
   // gRPC counts a microsecond as a millisecond: so many calls that most are later than that.
   const int method = connection->AddMethod({.path = kPredict, .timeout_us = 1});
   const std::string message = Ask(20).SerializeAsString();

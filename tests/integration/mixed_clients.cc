@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/time/clock.h"
-#include "client/load/h2_connection.h"
+#include "client/bench/h2_connection.h"
 #include "inference/grpc_service.grpc.pb.h"
 #include "sigserve/v1/prediction.grpc.pb.h"
 #include "tests/support/status_matchers.h"
@@ -248,7 +248,7 @@ class Leaver final : public Client {
  private:
   static constexpr uint64_t kStream = 0;  // the stream's tag; the others': their numbers + 1
 
-  struct Answers final : load::AnswerHandler {
+  struct Answers final : bench::AnswerHandler {
     explicit Answers(Tallies* tallies) : stream(Method::kPredictStream, tallies) {}
     void OnMessage(uint64_t tag, absl::string_view message) override {
       if (tag == kStream) {
@@ -269,7 +269,7 @@ class Leaver final : public Client {
 
   void RunConnection() {
     Answers answers(&tallies);
-    ASSERT_OK_AND_ASSIGN(auto connection, load::H2Connection::Connect(address(), &answers));
+    ASSERT_OK_AND_ASSIGN(auto connection, bench::H2Connection::Connect(address(), &answers));
     const int predict = connection->AddMethod({.path = "/sigserve.v1.PredictionService/Predict"});
     const int talk =
         connection->AddMethod({.path = "/sigserve.v1.PredictionService/PredictStream"});

@@ -47,8 +47,8 @@ FOLDERS = {
     "server": ["model/base", "model/repository", "server/batching", "server/config", "server/metrics",
                "server/registry", "server/rpc", "server/training", "server/services", "server/transport/grpc"],
     "client": [],
-    "client/load": ["client"],
-    "client/cli": ["client", "client/load"],
+    "client/bench": ["client"],
+    "client/cli": ["client", "client/bench"],
 }
 # Tests: folder -> the trees it may use, beside tests/support.
 TESTS = {
@@ -82,7 +82,7 @@ FENCES = [
     (r"zlib\.h", r"model/formats/torch_state_dict/|server/transport/grpc/", "zlib is for PyTorch's archives and the transport"),
     (r"openssl/", r"(model/formats/onnx|server/transport)/|client/credentials\.cc",
      "OpenSSL checks the SHA-1 of ONNX's external data, and TLS files"),
-    (r"nghttp2/", r"client/load/", "HTTP/2 by hand stays in the load generator"),
+    (r"nghttp2/", r"client/bench/", "HTTP/2 by hand stays in the load generator"),
     (r"CLI/", r"client/cli/", "CLI11 stays in the command line"),
     (r"g(test|mock)/|tests/", r"(?!)", "test code stays in tests"),
 ]

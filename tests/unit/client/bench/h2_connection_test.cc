@@ -1,5 +1,5 @@
 // The hand-made HTTP/2 client against gRPC's own server, and against peers that misbehave.
-#include "client/load/h2_connection.h"
+#include "client/bench/h2_connection.h"
 
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
@@ -15,10 +15,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "client/load/h2_frames.h"
+#include "client/bench/h2_frames.h"
 #include "tests/support/status_matchers.h"
 
-namespace sigserve::load {
+namespace sigserve::bench {
 namespace {
 
 using ::testing::ElementsAre;
@@ -321,4 +321,4 @@ TEST(HostilePeerTest, MutatedAnswersNeverCrash) {
 }
 
 }  // namespace
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

@@ -10,7 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "client/types.h"
 
-namespace sigserve::load {
+namespace sigserve::bench {
 
 enum class Api { kSigserve, kOpenInference };
 
@@ -57,4 +57,4 @@ struct StreamAnswer {
 /// Reads an answer of a stream. INTERNAL if it is none.
 absl::StatusOr<StreamAnswer> ReadStreamAnswer(Matching matching, absl::string_view message);
 
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

@@ -6,7 +6,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace sigserve::load {
+namespace sigserve::bench {
 
 /// User and system seconds of a process on this machine, to the nanosecond, from /proc. NOT_FOUND
 /// if there is no such process.
@@ -19,4 +19,4 @@ absl::StatusOr<double> CpuSecondsFromMetrics(const std::string& address);
 /// The value of an unlabelled sample in Prometheus's text format.
 absl::StatusOr<double> FindSample(absl::string_view text, absl::string_view name);
 
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

@@ -11,20 +11,21 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "client/load/h2_connection.h"
-#include "client/load/workload.h"
+#include "client/bench/h2_connection.h"
+#include "client/bench/workload.h"
 
-namespace sigserve::load {
+namespace sigserve::bench {
 
-class Lane final : public AnswerHandler {
+class LoadConnection final : public AnswerHandler {
  public:
   /// Called once for every call sent: when it was due, and its gRPC status code.
   using OnAnswer = std::function<void(int64_t due_ns, int code)>;
 
-  /// `workload` outlives the lane.
-  static absl::StatusOr<std::unique_ptr<Lane>> Open(const std::string& address,
-                                                    const Workload& workload, int64_t deadline_ms,
-                                                    OnAnswer on_answer);
+  /// `workload` outlives the connection.
+  static absl::StatusOr<std::unique_ptr<LoadConnection>> Open(const std::string& address,
+                                                              const Workload& workload,
+                                                              int64_t deadline_ms,
+                                                              OnAnswer on_answer);
 
   bool CanSend() const;
   /// Sends the workload's next message. Call only if CanSend.
@@ -44,7 +45,8 @@ class Lane final : public AnswerHandler {
   void OnEnd(uint64_t tag, int code) override;
 
  private:
-  Lane(std::string address, const Workload& workload, int64_t deadline_ms, OnAnswer on_answer);
+  LoadConnection(std::string address, const Workload& workload, int64_t deadline_ms,
+                 OnAnswer on_answer);
   bool streams() const { return workload_.matching != Matching::kOneCallEach; }
   absl::Status Connect();
   uint32_t TakeSlot(int64_t due_ns);
@@ -66,4 +68,4 @@ class Lane final : public AnswerHandler {
   int64_t reconnects_ = 0;
 };
 
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

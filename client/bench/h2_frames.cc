@@ -1,6 +1,6 @@
-#include "client/load/h2_frames.h"
+#include "client/bench/h2_frames.h"
 
-namespace sigserve::load {
+namespace sigserve::bench {
 namespace {
 
 constexpr uint16_t kEnablePush = 2;
@@ -69,4 +69,4 @@ void PutClientPreface(std::string* out) {
   PutWindowUpdate(0, kMaxWindow - kDefaultWindow, out);
 }
 
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

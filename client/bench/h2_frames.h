@@ -8,7 +8,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace sigserve::load {
+namespace sigserve::bench {
 
 inline constexpr size_t kFrameHeadBytes = 9;
 /// Both sides' limit unless settings raise it; ours never do.
@@ -58,4 +58,4 @@ void PutRstStream(uint32_t stream, uint32_t error, std::string* out);
 /// connection window.
 void PutClientPreface(std::string* out);
 
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

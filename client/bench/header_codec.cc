@@ -1,4 +1,4 @@
-#include "client/load/header_codec.h"
+#include "client/bench/header_codec.h"
 
 #include <algorithm>
 #include <utility>
@@ -7,7 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
-namespace sigserve::load {
+namespace sigserve::bench {
 namespace {
 
 constexpr uint32_t kTableBytes = 4096;
@@ -111,4 +111,4 @@ absl::StatusOr<std::optional<int>> HeaderCodec::DecodeStatus(absl::string_view b
   return absl::UnavailableError("the server sent headers without end");
 }
 
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

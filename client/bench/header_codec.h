@@ -14,7 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace sigserve::load {
+namespace sigserve::bench {
 
 /// What a call's header block says beside the constants of gRPC.
 struct Method {
@@ -55,4 +55,4 @@ class HeaderCodec {
   std::vector<Known> methods_;
 };
 
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

@@ -1,5 +1,5 @@
 // Requests ready to send, and the answers of streams.
-#include "client/load/workload.h"
+#include "client/bench/workload.h"
 
 #include <map>
 #include <set>
@@ -10,7 +10,7 @@
 #include "sigserve/v1/prediction.pb.h"
 #include "tests/support/status_matchers.h"
 
-namespace sigserve::load {
+namespace sigserve::bench {
 namespace {
 
 using client::DataType;
@@ -136,4 +136,4 @@ TEST(WorkloadTest, AnswersThatAreNone) {
 }
 
 }  // namespace
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

@@ -1,11 +1,11 @@
-#include "client/load/saturation.h"
+#include "client/bench/saturation.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "client/status_macros.h"
 
-namespace sigserve::load {
+namespace sigserve::bench {
 
 absl::StatusOr<double> FindSaturation(const SaturationOptions& options,
                                       const std::function<absl::StatusOr<bool>(double)>& keeps_up) {
@@ -24,4 +24,4 @@ absl::StatusOr<double> FindSaturation(const SaturationOptions& options,
   return good;
 }
 
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

@@ -1,10 +1,10 @@
-#include "client/load/lane.h"
+#include "client/bench/load_connection.h"
 
 #include <utility>
 
 #include "client/status_macros.h"
 
-namespace sigserve::load {
+namespace sigserve::bench {
 namespace {
 
 constexpr int kInternal = 13;
@@ -14,33 +14,36 @@ constexpr int64_t kMaxInFlight = 100000;
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Lane>> Lane::Open(const std::string& address,
-                                                 const Workload& workload, int64_t deadline_ms,
-                                                 OnAnswer on_answer) {
-  std::unique_ptr<Lane> lane(new Lane(address, workload, deadline_ms, std::move(on_answer)));
-  CLIENT_RETURN_IF_ERROR(lane->Connect());
-  return lane;
+absl::StatusOr<std::unique_ptr<LoadConnection>> LoadConnection::Open(const std::string& address,
+                                                                     const Workload& workload,
+                                                                     int64_t deadline_ms,
+                                                                     OnAnswer on_answer) {
+  std::unique_ptr<LoadConnection> connection(
+      new LoadConnection(address, workload, deadline_ms, std::move(on_answer)));
+  CLIENT_RETURN_IF_ERROR(connection->Connect());
+  return connection;
 }
 
-Lane::Lane(std::string address, const Workload& workload, int64_t deadline_ms, OnAnswer on_answer)
+LoadConnection::LoadConnection(std::string address, const Workload& workload, int64_t deadline_ms,
+                               OnAnswer on_answer)
     : address_(std::move(address)),
       workload_(workload),
       deadline_ms_(deadline_ms),
       on_answer_(std::move(on_answer)) {}
 
-absl::Status Lane::Connect() {
+absl::Status LoadConnection::Connect() {
   CLIENT_ASSIGN_OR_RETURN(connection_, H2Connection::Connect(address_, this));
   method_ = connection_->AddMethod({.path = workload_.path, .timeout_us = deadline_ms_ * 1000});
   stream_ = 0;
   return absl::OkStatus();
 }
 
-bool Lane::CanSend() const {
+bool LoadConnection::CanSend() const {
   return in_flight_ < kMaxInFlight &&
          (stream_ != 0 ? connection_->CanSend() : connection_->CanStart());
 }
 
-void Lane::Send(int64_t due_ns) {
+void LoadConnection::Send(int64_t due_ns) {
   const uint32_t slot = TakeSlot(due_ns);
   const std::string& next = workload_.messages[next_message_];
   if (!streams()) {
@@ -58,14 +61,14 @@ void Lane::Send(int64_t due_ns) {
   if (++next_message_ == workload_.messages.size()) next_message_ = 0;
 }
 
-absl::Status Lane::Pump() {
+absl::Status LoadConnection::Pump() {
   if (connection_->Pump().ok()) return absl::OkStatus();
   Abandon(kUnavailable);
   ++reconnects_;
   return Connect();
 }
 
-uint32_t Lane::TakeSlot(int64_t due_ns) {
+uint32_t LoadConnection::TakeSlot(int64_t due_ns) {
   ++in_flight_;
   if (free_.empty()) {
     due_.push_back(due_ns);
@@ -77,7 +80,7 @@ uint32_t Lane::TakeSlot(int64_t due_ns) {
   return slot;
 }
 
-void Lane::Answer(uint32_t slot, int code) {
+void LoadConnection::Answer(uint32_t slot, int code) {
   if (slot >= due_.size() || due_[slot] < 0) return;  // an id we are not waiting for
   const int64_t due = std::exchange(due_[slot], -1);
   free_.push_back(slot);
@@ -85,12 +88,12 @@ void Lane::Answer(uint32_t slot, int code) {
   on_answer_(due, code);
 }
 
-void Lane::Abandon(int code) {
+void LoadConnection::Abandon(int code) {
   for (uint32_t slot = 0; slot < due_.size(); ++slot) Answer(slot, code);
   order_.clear();
 }
 
-void Lane::OnMessage(uint64_t /*tag*/, absl::string_view message) {
+void LoadConnection::OnMessage(uint64_t /*tag*/, absl::string_view message) {
   if (!streams()) return;  // the call's end tells
   if (workload_.matching == Matching::kInOrder) {
     if (order_.empty()) return;
@@ -107,7 +110,7 @@ void Lane::OnMessage(uint64_t /*tag*/, absl::string_view message) {
   Answer(answer->slot, answer->code < 17 ? answer->code : kInternal);
 }
 
-void Lane::OnEnd(uint64_t tag, int code) {
+void LoadConnection::OnEnd(uint64_t tag, int code) {
   if (!streams()) {
     Answer(static_cast<uint32_t>(tag), code);
     return;
@@ -116,4 +119,4 @@ void Lane::OnEnd(uint64_t tag, int code) {
   Abandon(code == 0 ? kInternal : code);  // a stream that ends early has not answered
 }
 
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

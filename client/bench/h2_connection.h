@@ -15,9 +15,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "client/load/header_codec.h"
+#include "client/bench/header_codec.h"
 
-namespace sigserve::load {
+namespace sigserve::bench {
 
 /// Told of answers. `tag` is what Start was given.
 class AnswerHandler {
@@ -62,4 +62,4 @@ class H2Connection {
   virtual int fd() const = 0;
 };
 
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "client/load/latency_histogram.h"
-#include "client/load/workload.h"
+#include "client/bench/latency_histogram.h"
+#include "client/bench/workload.h"
 
-namespace sigserve::load {
+namespace sigserve::bench {
 
 struct LoadOptions {
   std::string address = {};
@@ -66,4 +66,4 @@ struct Beside {
 absl::StatusOr<LoadResult> RunLoad(const LoadOptions& options, const Workload& workload,
                                    const Beside& beside = {});
 
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

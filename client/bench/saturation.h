@@ -5,7 +5,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace sigserve::load {
+namespace sigserve::bench {
 
 struct SaturationOptions {
   double first_rate = 1000;  // calls/s
@@ -20,4 +20,4 @@ struct SaturationOptions {
 absl::StatusOr<double> FindSaturation(const SaturationOptions& options,
                                       const std::function<absl::StatusOr<bool>(double)>& keeps_up);
 
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

@@ -1,4 +1,4 @@
-#include "client/load/h2_connection.h"
+#include "client/bench/h2_connection.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,11 +13,11 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
-#include "client/load/dial.h"
-#include "client/load/h2_frames.h"
+#include "client/bench/dial.h"
+#include "client/bench/h2_frames.h"
 #include "client/status_macros.h"
 
-namespace sigserve::load {
+namespace sigserve::bench {
 namespace {
 
 constexpr size_t kReadBytes = size_t{128} << 10;
@@ -398,4 +398,4 @@ std::unique_ptr<H2Connection> H2Connection::Adopt(int fd, const std::string& aut
   return std::make_unique<Connection>(SetNonBlocking(fd), authority, handler);
 }
 
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

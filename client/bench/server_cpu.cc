@@ -1,4 +1,4 @@
-#include "client/load/server_cpu.h"
+#include "client/bench/server_cpu.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,10 +12,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "client/load/dial.h"
+#include "client/bench/dial.h"
 #include "client/status_macros.h"
 
-namespace sigserve::load {
+namespace sigserve::bench {
 namespace {
 
 constexpr size_t kMaxPageBytes = size_t{16} << 20;
@@ -68,4 +68,4 @@ absl::StatusOr<double> FindSample(absl::string_view text, absl::string_view name
   return absl::NotFoundError(absl::StrCat("no ", name));
 }
 
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

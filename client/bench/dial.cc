@@ -1,4 +1,4 @@
-#include "client/load/dial.h"
+#include "client/bench/dial.h"
 
 #include <fcntl.h>
 #include <netdb.h>
@@ -17,7 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
-namespace sigserve::load {
+namespace sigserve::bench {
 namespace {
 
 constexpr timeval kPatience = {.tv_sec = 5, .tv_usec = 0};
@@ -75,4 +75,4 @@ int SetNonBlocking(int fd) {
   return fd;
 }
 
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace sigserve::load {
+namespace sigserve::bench {
 
 class LatencyHistogram {
  public:
@@ -34,4 +34,4 @@ class LatencyHistogram {
   double sum_ = 0;
 };
 
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

@@ -1,4 +1,4 @@
-#include "client/load/load_run.h"
+#include "client/bench/load_run.h"
 
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -12,11 +12,11 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "client/load/arrivals.h"
-#include "client/load/lane.h"
+#include "client/bench/arrivals.h"
+#include "client/bench/load_connection.h"
 #include "client/status_macros.h"
 
-namespace sigserve::load {
+namespace sigserve::bench {
 namespace {
 
 constexpr int64_t kSecond = 1'000'000'000;
@@ -40,8 +40,8 @@ struct Source {
 
   const Workload& workload;
   const int64_t concurrency;
-  std::vector<std::unique_ptr<Lane>> lanes = {};
-  size_t next_lane = 0;
+  std::vector<std::unique_ptr<LoadConnection>> connections = {};
+  size_t next_connection = 0;
   int64_t ok_in_window = 0;
   LoadResult result = {};
 };
@@ -80,12 +80,13 @@ class Run {
     const int64_t connections = std::min<int64_t>(options_.connections, most);
     for (int64_t i = 0; i < connections; ++i) {
       CLIENT_ASSIGN_OR_RETURN(
-          auto lane,
-          Lane::Open(options_.address, source->workload, options_.deadline_ms,
-                     [this, source](int64_t due, int code) { Tally(source, due, code); }));
-      source->lanes.push_back(std::move(lane));
-      lanes_.push_back({source, source->lanes.back().get()});
-      Watch(lanes_.size() - 1);
+          auto connection,
+          LoadConnection::Open(
+              options_.address, source->workload, options_.deadline_ms,
+              [this, source](int64_t due, int code) { Tally(source, due, code); }));
+      source->connections.push_back(std::move(connection));
+      watched_.push_back({source, source->connections.back().get()});
+      Watch(watched_.size() - 1);
     }
     return absl::OkStatus();
   }
@@ -94,7 +95,7 @@ class Run {
     epoll_event event = {};
     event.events = EPOLLIN;
     event.data.u64 = index;
-    epoll_ctl(epoll_, EPOLL_CTL_ADD, lanes_[index].lane->fd(), &event);
+    epoll_ctl(epoll_, EPOLL_CTL_ADD, watched_[index].connection->fd(), &event);
   }
 
   void Tally(Source* source, int64_t due, int code) {
@@ -117,11 +118,12 @@ class Run {
   }
 
   void FillUp(Source* source) {
-    const auto lanes = static_cast<int64_t>(source->lanes.size());
-    for (int64_t i = 0; i < lanes; ++i) {
-      Lane& lane = *source->lanes[i];
-      const int64_t share = source->concurrency / lanes + (i < source->concurrency % lanes);
-      while (lane.in_flight() < share && lane.CanSend()) Send(&lane, NowNs());
+    const auto connections = static_cast<int64_t>(source->connections.size());
+    for (int64_t i = 0; i < connections; ++i) {
+      LoadConnection& connection = *source->connections[i];
+      const int64_t share =
+          source->concurrency / connections + (i < source->concurrency % connections);
+      while (connection.in_flight() < share && connection.CanSend()) Send(&connection, NowNs());
     }
   }
 
@@ -137,9 +139,9 @@ class Run {
           if (arrivals.due_ns() >= begin_) ++measured.result.expired;
           continue;
         }
-        Lane* const lane = NextLane(&measured);
-        if (lane == nullptr) break;
-        Send(lane, arrivals.due_ns());
+        LoadConnection* const connection = NextConnection(&measured);
+        if (connection == nullptr) break;
+        Send(connection, arrivals.due_ns());
       }
       if (sources_.size() > 1) FillUp(&sources_.back());
       CLIENT_RETURN_IF_ERROR(Turn(&now));
@@ -157,36 +159,37 @@ class Run {
   }
 
   /// In turn, those that take no more left out; null if none does.
-  static Lane* NextLane(Source* source) {
-    for (size_t tried = 0; tried < source->lanes.size(); ++tried) {
-      source->next_lane = (source->next_lane + 1) % source->lanes.size();
-      Lane* const lane = source->lanes[source->next_lane].get();
-      if (lane->CanSend()) return lane;
+  static LoadConnection* NextConnection(Source* source) {
+    for (size_t tried = 0; tried < source->connections.size(); ++tried) {
+      source->next_connection = (source->next_connection + 1) % source->connections.size();
+      LoadConnection* const connection = source->connections[source->next_connection].get();
+      if (connection->CanSend()) return connection;
     }
     return nullptr;
   }
 
-  void Send(Lane* lane, int64_t due) {
-    lane->Send(due);
+  void Send(LoadConnection* connection, int64_t due) {
+    connection->Send(due);
     moved_ = true;
   }
 
   absl::Status Drain() {
     const auto in_flight = [this] {
-      return std::any_of(lanes_.begin(), lanes_.end(),
-                         [](const Watched& watched) { return watched.lane->in_flight() > 0; });
+      return std::any_of(watched_.begin(), watched_.end(), [](const Watched& watched) {
+        return watched.connection->in_flight() > 0;
+      });
     };
     for (int64_t now = NowNs(); in_flight() && now < end_ + kDrain;) {
       CLIENT_RETURN_IF_ERROR(Turn(&now));
     }
-    for (const Watched& watched : lanes_) watched.lane->Abandon(kUnanswered);
+    for (const Watched& watched : watched_) watched.connection->Abandon(kUnanswered);
     return absl::OkStatus();
   }
 
   /// Writes what was queued, reads what has come; `now` moves on.
   absl::Status Turn(int64_t* now) {
-    for (size_t i = 0; i < lanes_.size(); ++i) {
-      if (lanes_[i].lane->wants_write()) CLIENT_RETURN_IF_ERROR(Pump(i));
+    for (size_t i = 0; i < watched_.size(); ++i) {
+      if (watched_[i].connection->wants_write()) CLIENT_RETURN_IF_ERROR(Pump(i));
     }
     epoll_event events[64];
     const int ready = epoll_wait(epoll_, events, 64, 0);
@@ -200,13 +203,13 @@ class Run {
   }
 
   absl::Status Pump(size_t index) {
-    const auto [source, lane] = lanes_[index];
-    const int64_t reconnects = lane->reconnects();
-    CLIENT_RETURN_IF_ERROR(lane->Pump());
-    if (lane->reconnects() == reconnects) return absl::OkStatus();
+    const auto [source, connection] = watched_[index];
+    const int64_t reconnects = connection->reconnects();
+    CLIENT_RETURN_IF_ERROR(connection->Pump());
+    if (connection->reconnects() == reconnects) return absl::OkStatus();
     Watch(index);  // the old one left with its closing
     LoadResult& result = source->result;
-    if (++result.reconnects > static_cast<int64_t>(source->lanes.size()) &&
+    if (++result.reconnects > static_cast<int64_t>(source->connections.size()) &&
         result.reconnects * kAnswersPerReconnect > result.answers_in_all) {
       return absl::UnavailableError("the server keeps closing its connections");
     }
@@ -215,13 +218,13 @@ class Run {
 
   struct Watched {
     Source* source;
-    Lane* lane;
+    LoadConnection* connection;
   };
 
   const LoadOptions& options_;
   const int epoll_;
-  std::deque<Source> sources_;  // what is measured, then what is beside it; never move
-  std::vector<Watched> lanes_;  // of all
+  std::deque<Source> sources_;    // what is measured, then what is beside it; never move
+  std::vector<Watched> watched_;  // of all
   int64_t begin_ = 0;
   int64_t end_ = 0;
   int64_t busy_ns_ = 0;
@@ -236,4 +239,4 @@ absl::StatusOr<LoadResult> RunLoad(const LoadOptions& options, const Workload& w
   return Run(options, workload, beside).Execute();
 }
 
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

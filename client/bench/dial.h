@@ -5,7 +5,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace sigserve::load {
+namespace sigserve::bench {
 
 /// A connected socket, Nagle's delay off, blocking; connecting takes 5 s at most. UNAVAILABLE if
 /// nobody listens, INVALID_ARGUMENT if it is no address.
@@ -14,4 +14,4 @@ absl::StatusOr<int> Dial(const std::string& address);
 /// Returns `fd`.
 int SetNonBlocking(int fd);
 
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

@@ -5,13 +5,13 @@
 #include <random>
 #include <vector>
 
-#include "client/load/arrivals.h"
-#include "client/load/latency_histogram.h"
-#include "client/load/saturation.h"
-#include "client/load/server_cpu.h"
+#include "client/bench/arrivals.h"
+#include "client/bench/latency_histogram.h"
+#include "client/bench/saturation.h"
+#include "client/bench/server_cpu.h"
 #include "tests/support/status_matchers.h"
 
-namespace sigserve::load {
+namespace sigserve::bench {
 namespace {
 
 TEST(LatencyHistogramTest, EmptyIsZero) {
@@ -126,4 +126,4 @@ TEST(ServerCpuTest, ThisProcessHasUsedSomeAndAnUnknownOneIsNotFound) {
 }
 
 }  // namespace
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

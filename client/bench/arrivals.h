@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <random>
 
-namespace sigserve::load {
+namespace sigserve::bench {
 
 class Arrivals {
  public:
@@ -24,4 +24,4 @@ class Arrivals {
   double due_ns_;
 };
 
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

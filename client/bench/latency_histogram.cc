@@ -1,10 +1,10 @@
-#include "client/load/latency_histogram.h"
+#include "client/bench/latency_histogram.h"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 
-namespace sigserve::load {
+namespace sigserve::bench {
 namespace {
 
 // Below 2^kLinearBits every value has a bucket; above, each power of two has half as many.
@@ -61,4 +61,4 @@ int64_t LatencyHistogram::Quantile(double quantile) const {
   return max_;
 }
 
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

@@ -1,4 +1,4 @@
-#include "client/load/workload.h"
+#include "client/bench/workload.h"
 
 #include <algorithm>
 #include <cstring>
@@ -13,7 +13,7 @@
 #include "inference/grpc_service.pb.h"
 #include "sigserve/v1/prediction.pb.h"
 
-namespace sigserve::load {
+namespace sigserve::bench {
 namespace {
 
 using client::DataType;
@@ -284,4 +284,4 @@ absl::StatusOr<StreamAnswer> ReadStreamAnswer(Matching matching, absl::string_vi
   return answer;
 }
 
-}  // namespace sigserve::load
+}  // namespace sigserve::bench

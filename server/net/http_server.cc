@@ -1,231 +1,219 @@
 #include "server/net/http_server.h"
 
-#include <poll.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
+#include <csignal>
+#include <deque>
 #include <exception>
-#include <list>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/net/http_request.h"
+#include "model/base/status_macros.h"
 
 namespace sigserve {
 namespace {
 
-// How long a client may take to read the response after it was sent, before the connection closes.
-constexpr absl::Duration kLinger = absl::Seconds(1);
-// After accept() failed for want of descriptors or memory.
-constexpr int kAcceptPauseMs = 100;
+constexpr int kMaxHeadBytes = 8192;  // far more than a probe or Prometheus sends
 
-const char* Reason(int code) {
-  switch (code) {
-    case 200:
-      return "OK";
-    case 400:
-      return "Bad Request";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 431:
-      return "Request Header Fields Too Large";
-    case 503:
-      return "Service Unavailable";
-    case 505:
-      return "HTTP Version Not Supported";
-    default:
-      return "Internal Server Error";
-  }
-}
+struct BaseDeleter {
+  void operator()(event_base* base) const { event_base_free(base); }
+};
+struct HttpDeleter {
+  void operator()(evhttp* http) const { evhttp_free(http); }
+};
+struct EventDeleter {
+  void operator()(event* event) const { event_free(event); }
+};
 
-std::string Format(const HttpResponse& response, bool with_body) {
-  return absl::StrCat("HTTP/1.1 ", response.code, " ", Reason(response.code),
-                      "\r\nContent-Type: ", response.content_type,
-                      "\r\nContent-Length: ", response.body.size(),
-                      response.code == 405 ? "\r\nAllow: GET, HEAD" : "",
-                      "\r\nConnection: close\r\n\r\n", with_body ? response.body : "");
-}
-
-std::string Answer(const HttpHead& head, const HttpHandler& handler) {
-  const auto refuse = [](int code, std::string body) {
-    return Format({.code = code, .body = std::move(body)}, /*with_body=*/true);
-  };
-  switch (head.state) {
-    case HttpHeadState::kTooLarge:
-      return refuse(431, absl::StrCat("The request has over ", kMaxHttpHeadBytes, " bytes.\n"));
-    case HttpHeadState::kWrongVersion:
-      return refuse(505, "This port speaks HTTP/1.1; gRPC has another port.\n");
-    case HttpHeadState::kComplete:
-      break;
-    default:
-      return refuse(400, "This port speaks plain HTTP/1.1.\n");
-  }
-  if (head.method != "GET" && head.method != "HEAD") return refuse(405, "GET only\n");
-  const bool with_body = head.method == "GET";
-  try {
-    return Format(handler(head.path), with_body);
-  } catch (const std::exception& error) {
-    return Format({.code = 500, .body = absl::StrCat(error.what(), "\n")}, with_body);
-  }
-}
-
-/// One request and its response.
-class Connection {
+/// The connections in the order of their accept. libevent 2.1 neither bounds their number nor tells
+/// when one closes, so an entry is known by its descriptor and the socket's inode: a descriptor
+/// that was closed and given out again has another inode.
+class Connections {
  public:
-  Connection(int fd, absl::Duration deadline) : fd_(fd), deadline_(deadline) {}
-  ~Connection() { close(fd_); }
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
+  void Add(int fd, absl::Duration now) { open_.push_back({fd, Inode(fd), now}); }
 
-  int fd() const { return fd_; }
-  absl::Duration deadline() const { return deadline_; }
-  short events() const { return state_ == State::kWriting ? POLLOUT : POLLIN; }
-
-  /// Reads and writes what the socket takes now. False: close the connection.
-  bool Advance(const HttpHandler& handler, absl::Duration now) {
-    if (state_ == State::kReading && !Read(handler)) return false;
-    if (state_ == State::kWriting && !Write(now)) return false;
-    return state_ != State::kLingering || Linger();
+  /// Shuts down connections of `max_age` and the oldest beyond `max_count`; libevent then sees
+  /// their end and closes them. Returns when the next one reaches `max_age`.
+  absl::Duration Bound(size_t max_count, absl::Duration max_age, absl::Duration now) {
+    std::erase_if(open_, [](const Entry& entry) { return Inode(entry.fd) != entry.inode; });
+    while (!open_.empty() &&
+           (open_.size() > max_count || now - open_.front().accepted >= max_age)) {
+      shutdown(open_.front().fd, SHUT_RDWR);
+      open_.pop_front();
+    }
+    return open_.empty() ? absl::InfiniteDuration() : open_.front().accepted + max_age - now;
   }
 
  private:
-  enum class State { kReading, kWriting, kLingering };
-
-  static bool WouldBlock() { return errno == EAGAIN || errno == EINTR; }
-
-  bool Read(const HttpHandler& handler) {
-    char buffer[4096];
-    const ssize_t got = recv(fd_, buffer, sizeof buffer, 0);
-    if (got < 0) return WouldBlock();
-    if (got == 0) return false;
-    received_.append(buffer, static_cast<size_t>(got));
-    const HttpHead head = ParseHttpHead(received_);
-    if (head.state == HttpHeadState::kIncomplete) return true;
-    to_send_ = Answer(head, handler);
-    state_ = State::kWriting;
-    return true;
+  struct Entry {
+    int fd;
+    ino_t inode;
+    absl::Duration accepted;
+  };
+  static ino_t Inode(int fd) {
+    struct stat status = {};
+    return fstat(fd, &status) == 0 ? status.st_ino : 0;
   }
 
-  bool Write(absl::Duration now) {
-    while (sent_ < to_send_.size()) {
-      const ssize_t sent =
-          send(fd_, to_send_.data() + sent_, to_send_.size() - sent_, MSG_NOSIGNAL);
-      if (sent < 0) return WouldBlock();
-      sent_ += static_cast<size_t>(sent);
-    }
-    shutdown(fd_, SHUT_WR);
-    state_ = State::kLingering;
-    deadline_ = std::min(deadline_, now + kLinger);
-    return true;
-  }
-
-  /// Reads and drops the rest of the request: closing with unread bytes resets the connection, and
-  /// the client could lose the response.
-  bool Linger() const {
-    char buffer[4096];
-    ssize_t got = 0;
-    while ((got = recv(fd_, buffer, sizeof buffer, 0)) > 0) {
-    }
-    return got < 0 && WouldBlock();
-  }
-
-  const int fd_;
-  absl::Duration deadline_;
-  State state_ = State::kReading;
-  std::string received_;
-  std::string to_send_;
-  size_t sent_ = 0;
+  std::deque<Entry> open_;
 };
 
-class PollingHttpServer final : public HttpServer {
+class EventHttpServer final : public HttpServer {
  public:
-  PollingHttpServer(std::unique_ptr<ListenSocket> socket, int wake_fd, const Clock* clock,
-                    HttpHandler handler, const HttpServerOptions& options)
+  EventHttpServer(std::unique_ptr<ListenSocket> socket, const Clock* clock, HttpHandler handler,
+                  const HttpServerOptions& options)
       : socket_(std::move(socket)),
-        wake_fd_(wake_fd),
         clock_(clock),
         handler_(std::move(handler)),
         options_(options),
-        thread_([this] { Run(); }) {}
+        stop_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+        base_(event_base_new()) {}
 
-  ~PollingHttpServer() override {
-    const uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof one);
-    thread_.join();
-    close(wake_fd_);
+  ~EventHttpServer() override {
+    if (thread_.joinable()) {
+      const uint64_t one = 1;
+      [[maybe_unused]] const ssize_t written = write(stop_fd_, &one, sizeof one);
+      thread_.join();
+    }
+    for (bufferevent* const connection : accepted_) bufferevent_decref(connection);
+    if (stop_fd_ >= 0) close(stop_fd_);
+  }
+
+  absl::Status Start() {
+    if (stop_fd_ < 0) {
+      return absl::UnavailableError(
+          absl::StrCat("cannot make an eventfd: ", std::generic_category().message(errno)));
+    }
+    if (base_ != nullptr) {
+      http_.reset(evhttp_new(base_.get()));
+      stop_.reset(event_new(base_.get(), stop_fd_, EV_READ, &OnStop, this));
+      accept_.reset(event_new(base_.get(), -1, 0, &OnAccepted, this));
+      check_.reset(event_new(base_.get(), -1, 0, &OnCheck, this));
+    }
+    if (http_ == nullptr || stop_ == nullptr || accept_ == nullptr || check_ == nullptr ||
+        event_add(stop_.get(), nullptr) != 0) {
+      return absl::ResourceExhaustedError("no memory left for the HTTP server");
+    }
+    evhttp_set_max_headers_size(http_.get(), kMaxHeadBytes);
+    evhttp_set_max_body_size(http_.get(), 0);
+    evhttp_set_allowed_methods(http_.get(), EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
+                                                EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
+                                                EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE |
+                                                EVHTTP_REQ_PATCH);
+    evhttp_set_timeout(http_.get(),
+                       static_cast<int>(absl::ToInt64Seconds(options_.connection_time)) + 1);
+    evhttp_set_bevcb(http_.get(), &OnConnection, this);
+    evhttp_set_gencb(http_.get(), &OnRequest, this);
+    // libevent closes the descriptor that it listens on; socket_ closes its own.
+    const int listening = dup(socket_->fd());
+    if (listening < 0 || evhttp_accept_socket(http_.get(), listening) != 0) {
+      return absl::UnavailableError("the HTTP server cannot accept connections");
+    }
+    thread_ = std::thread([this] {
+      // libevent writes without MSG_NOSIGNAL.
+      sigset_t broken_pipe;
+      sigemptyset(&broken_pipe);
+      sigaddset(&broken_pipe, SIGPIPE);
+      pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
+      event_base_dispatch(base_.get());
+    });
+    return absl::OkStatus();
   }
 
   const std::string& address() const override { return socket_->address(); }
   int port() const override { return socket_->port(); }
 
  private:
-  void Run() {
-    std::vector<pollfd> waiting;
-    bool accepting = true;
-    for (;;) {
-      waiting = {{wake_fd_, POLLIN, 0},
-                 {socket_->fd(), static_cast<short>(accepting ? POLLIN : 0), 0}};
-      for (const Connection& connection : connections_) {
-        waiting.push_back({connection.fd(), connection.events(), 0});
-      }
-      poll(waiting.data(), waiting.size(), accepting ? TimeoutMs() : kAcceptPauseMs);
-      if (waiting[0].revents != 0) return;
-      AdvanceAll(waiting);
-      accepting = waiting[1].revents == 0 || AcceptAll();
-    }
-  }
+  static EventHttpServer* Self(void* self) { return static_cast<EventHttpServer*>(self); }
 
-  /// Until the first deadline; -1 = none.
-  int TimeoutMs() const {
-    if (connections_.empty()) return -1;
-    absl::Duration first = absl::InfiniteDuration();
-    for (const Connection& connection : connections_) {
-      first = std::min(first, connection.deadline());
-    }
-    const absl::Duration left = std::max(first - clock_->Monotonic(), absl::ZeroDuration());
-    return static_cast<int>(absl::ToInt64Milliseconds(left)) + 1;
+  static void OnStop(evutil_socket_t, short, void* self) {
+    event_base_loopbreak(Self(self)->base_.get());
   }
+  static void OnCheck(evutil_socket_t, short, void* self) { Self(self)->BoundConnections(); }
+  static bufferevent* OnConnection(event_base* base, void* self);
+  static void OnAccepted(evutil_socket_t, short, void* self);
+  static void OnRequest(evhttp_request* request, void* self) { Self(self)->Answer(request); }
 
-  /// `waiting`: poll's results, those of the connections from index 2 on, in their order.
-  void AdvanceAll(const std::vector<pollfd>& waiting) {
-    const absl::Duration now = clock_->Monotonic();
-    size_t i = 2;
-    for (auto it = connections_.begin(); it != connections_.end(); ++i) {
-      const bool open =
-          (waiting[i].revents == 0 || it->Advance(handler_, now)) && it->deadline() > now;
-      it = open ? std::next(it) : connections_.erase(it);
-    }
+  void BoundConnections() {
+    const absl::Duration next =
+        connections_.Bound(options_.max_connections, options_.connection_time, clock_->Monotonic());
+    if (next == absl::InfiniteDuration()) return;
+    const timeval wait = absl::ToTimeval(next);
+    event_add(check_.get(), &wait);
   }
-
-  /// False: accept() fails, and will for a while.
-  bool AcceptAll() {
-    for (;;) {
-      const int fd = accept4(socket_->fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-      if (fd < 0) {
-        if (errno == EINTR || errno == ECONNABORTED) continue;
-        return errno == EAGAIN;
-      }
-      if (connections_.size() >= options_.max_connections) connections_.pop_front();
-      connections_.emplace_back(fd, clock_->Monotonic() + options_.connection_time);
-    }
-  }
+  void Answer(evhttp_request* request) const;
 
   const std::unique_ptr<ListenSocket> socket_;
-  const int wake_fd_;  // eventfd: the destructor wakes the thread
   const Clock* const clock_;
   const HttpHandler handler_;
   const HttpServerOptions options_;
-  std::list<Connection> connections_;  // the thread's; oldest first
-  std::thread thread_;                 // last: it uses the others
+  const int stop_fd_;  // eventfd: the destructor ends the loop
+  // Used by the thread alone once it runs.
+  const std::unique_ptr<event_base, BaseDeleter> base_;
+  std::unique_ptr<evhttp, HttpDeleter> http_;
+  std::unique_ptr<event, EventDeleter> stop_, accept_, check_;
+  std::vector<bufferevent*> accepted_;  // not yet in connections_; each holds a reference
+  Connections connections_;
+  std::thread thread_;
 };
+
+// evhttp asks for a connection's bufferevent before it gives it its descriptor, so the descriptor
+// is read by an event that runs right after.
+bufferevent* EventHttpServer::OnConnection(event_base* base, void* self) {
+  bufferevent* const connection = bufferevent_socket_new(base, -1, 0);
+  if (connection == nullptr) return nullptr;
+  bufferevent_incref(connection);
+  Self(self)->accepted_.push_back(connection);
+  event_active(Self(self)->accept_.get(), 0, 0);
+  return connection;
+}
+
+void EventHttpServer::OnAccepted(evutil_socket_t, short, void* self) {
+  for (bufferevent* const connection : Self(self)->accepted_) {
+    const int fd = bufferevent_getfd(connection);
+    if (fd >= 0) Self(self)->connections_.Add(fd, Self(self)->clock_->Monotonic());
+    bufferevent_decref(connection);
+  }
+  Self(self)->accepted_.clear();
+  Self(self)->BoundConnections();
+}
+
+void EventHttpServer::Answer(evhttp_request* request) const {
+  const evhttp_cmd_type method = evhttp_request_get_command(request);
+  evkeyvalq* const headers = evhttp_request_get_output_headers(request);
+  HttpResponse response;
+  if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
+    evhttp_add_header(headers, "Allow", "GET, HEAD");
+    response = {.code = 405, .body = "GET only\n"};
+  } else {
+    const evhttp_uri* const uri = evhttp_request_get_evhttp_uri(request);
+    const char* const path = uri == nullptr ? nullptr : evhttp_uri_get_path(uri);
+    try {
+      response = handler_(path == nullptr ? "" : path);
+    } catch (const std::exception& error) {
+      response = {.code = 500, .body = absl::StrCat(error.what(), "\n")};
+    }
+  }
+  evhttp_add_header(headers, "Content-Type", response.content_type.c_str());
+  evhttp_add_header(headers, "Content-Length", absl::StrCat(response.body.size()).c_str());
+  evhttp_add_header(headers, "Connection", "close");
+  evbuffer* const body = evhttp_request_get_output_buffer(request);
+  if (method != EVHTTP_REQ_HEAD) evbuffer_add(body, response.body.data(), response.body.size());
+  evhttp_send_reply(request, response.code, nullptr, nullptr);
+}
 
 }  // namespace
 
@@ -233,13 +221,10 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(std::unique_ptr<Li
                                                               const Clock* clock,
                                                               HttpHandler handler,
                                                               const HttpServerOptions& options) {
-  const int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (wake_fd < 0) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot make an eventfd: ", std::generic_category().message(errno)));
-  }
-  return std::make_unique<PollingHttpServer>(std::move(socket), wake_fd, clock, std::move(handler),
-                                             options);
+  auto server =
+      std::make_unique<EventHttpServer>(std::move(socket), clock, std::move(handler), options);
+  SIGSERVE_RETURN_IF_ERROR(server->Start());
+  return server;
 }
 
 }  // namespace sigserve

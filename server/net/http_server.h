@@ -1,8 +1,8 @@
-// A small HTTP/1.1 server for monitoring: GET and HEAD, one request per connection, no TLS. One
+// HTTP/1.1 for monitoring, by libevent: GET and HEAD, one request per connection, no TLS. One
 // thread answers everything, so handlers must be quick.
 //
 // Slow and silent clients cost one descriptor each and block no one: a connection has a total time
-// (not an idle time), heads are bounded, and when there are too many connections the oldest is
+// (not an idle time), requests are bounded, and when there are too many connections the oldest is
 // closed.
 #pragma once
 

@@ -83,6 +83,7 @@ FENCES = [
     (r"openssl/", r"(model/formats/onnx|server/transport)/|client/credentials\.cc",
      "OpenSSL checks the SHA-1 of ONNX's external data, and TLS files"),
     (r"nghttp2/", r"client/bench/", "HTTP/2 by hand stays in the load generator"),
+    (r"event2/", r"server/net/", "libevent serves HTTP in server/net"),
     (r"CLI/", r"client/cli/", "CLI11 stays in the command line"),
     (r"g(test|mock)/|tests/", r"(?!)", "test code stays in tests"),
 ]

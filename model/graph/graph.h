@@ -15,7 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "model/ops/op.h"
+#include "model/ops/core/op.h"
 #include "model/tensor/tensor.h"
 
 namespace sigserve {

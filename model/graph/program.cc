@@ -7,7 +7,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
-#include "model/ops/attribute_error.h"
+#include "model/ops/core/attribute_error.h"
 #include "model/ops/op_table.h"
 
 namespace sigserve {

@@ -10,7 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "model/graph/graph.h"
-#include "model/ops/op.h"
+#include "model/ops/core/op.h"
 
 namespace sigserve {
 

@@ -6,7 +6,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
-#include "model/ops/makers.h"
+#include "model/ops/math/makers.h"
+#include "model/ops/ml/makers.h"
+#include "model/ops/nn/makers.h"
+#include "model/ops/shape/makers.h"
 
 namespace sigserve {
 namespace {

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "absl/types/span.h"
-#include "model/ops/op.h"
+#include "model/ops/core/op.h"
 
 namespace sigserve {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
-#include "model/ops/op.h"
+#include "model/ops/core/op.h"
 
 namespace sigserve {
 

@@ -2,7 +2,7 @@
 
 #include "absl/strings/match.h"
 #include "model/base/status_macros.h"
-#include "model/ops/attribute_error.h"
+#include "model/ops/core/attribute_error.h"
 
 namespace sigserve {
 

@@ -10,7 +10,7 @@
 #include "absl/types/span.h"
 #include "model/base/aligned_buffer.h"
 #include "model/graph/graph.h"
-#include "model/ops/op.h"
+#include "model/ops/core/op.h"
 
 namespace sigserve {
 

@@ -3,7 +3,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/formats/onnx/onnx_tensor.h"
-#include "model/ops/attributes.h"
+#include "model/ops/core/attributes.h"
 
 namespace sigserve {
 

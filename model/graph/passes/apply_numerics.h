@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/graph/graph.h"
-#include "model/ops/precision.h"
+#include "model/ops/core/precision.h"
 
 namespace sigserve {
 

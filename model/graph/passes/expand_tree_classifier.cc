@@ -9,7 +9,7 @@
 #include "model/base/status_macros.h"
 #include "model/graph/passes/graph_copier.h"
 #include "model/ops/op_table.h"
-#include "model/ops/tree_ensemble.h"
+#include "model/ops/ml/tree_ensemble.h"
 
 namespace sigserve {
 namespace {

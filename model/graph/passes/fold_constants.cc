@@ -6,7 +6,7 @@
 #include "absl/container/inlined_vector.h"
 #include "model/base/status_macros.h"
 #include "model/graph/passes/graph_copier.h"
-#include "model/ops/attribute_error.h"
+#include "model/ops/core/attribute_error.h"
 #include "model/ops/op_table.h"
 
 namespace sigserve {

@@ -1,0 +1,27 @@
+#include "model/kernels/binary.h"
+#include "model/ops/math/arithmetic.h"
+#include "model/ops/math/makers.h"
+
+namespace sigserve {
+namespace {
+
+struct AddRule {
+  static constexpr auto Float = kernels::Add;
+  template <typename T>
+  static T Apply(T a, T b) {
+    return Wrapping(a, b, [](auto x, auto y) { return x + y; });
+  }
+  static void Gradient(float, float, float g, float& da, float& db) {
+    da = g;
+    db = g;
+  }
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<const Op>> MakeAdd(const NodeSpec& node,
+                                                  absl::Span<const TensorView>) {
+  return ArithmeticOp<AddRule>::Make(node);
+}
+
+}  // namespace sigserve

@@ -1,0 +1,114 @@
+// For add.cc, sub.cc, mul.cc and div.cc: what the four have in common, from shape rule to gradient.
+// T is FLOAT32, FLOAT64, INT32 or INT64; integers wrap around.
+#pragma once
+
+#include <type_traits>
+#include <vector>
+
+#include "model/ops/core/broadcast.h"
+#include "model/ops/core/maker.h"
+
+namespace sigserve {
+
+/// `Rule` gives: static void Float(a, b, out) over spans; static T Apply(T, T) for the other
+/// dtypes; static void Gradient(a, b, g, da, db) for one element: da and db are written.
+template <typename Rule>
+class ArithmeticOp final : public Op {
+ public:
+  absl::Status Infer(absl::Span<const Operand> in, absl::Span<TensorType> out) const override {
+    const DType dtype = in[0].type.dtype;
+    if (in[1].type.dtype != dtype) {
+      return absl::InvalidArgumentError(absl::StrCat("left is ", Name(dtype), ", right is ",
+                                                     Name(in[1].type.dtype),
+                                                     ": they must be of one type"));
+    }
+    if (dtype == DType::kBool) {
+      return absl::InvalidArgumentError("operands are BOOL, expected numbers");
+    }
+    SIGSERVE_ASSIGN_OR_RETURN(Shape shape, BroadcastShape(in[0].type.shape, in[1].type.shape));
+    return SetOutput(dtype, std::move(shape), out[0]);
+  }
+
+  void Forward(absl::Span<const TensorView> in,
+               absl::Span<const MutableTensorView> out) const override {
+    switch (out[0].dtype()) {
+      case DType::kFloat32:
+        return Run<float>(in[0], in[1], out[0]);
+      case DType::kFloat64:
+        return Run<double>(in[0], in[1], out[0]);
+      case DType::kInt32:
+        return Run<int32_t>(in[0], in[1], out[0]);
+      case DType::kInt64:
+        return Run<int64_t>(in[0], in[1], out[0]);
+      case DType::kBool:
+        return;
+    }
+  }
+
+  bool differentiable() const override { return true; }
+
+  void Backward(absl::Span<const TensorView> in, absl::Span<const TensorView>,
+                absl::Span<const TensorView> grad_out,
+                absl::Span<const MutableTensorView> grad_in) const override {
+    const Shape& shape = grad_out[0].shape();
+    std::vector<float> da(static_cast<size_t>(shape.elements()));
+    std::vector<float> db(da.size());
+    const float* a = in[0].values<float>().data();
+    const float* b = in[1].values<float>().data();
+    const float* g = grad_out[0].values<float>().data();
+    const BroadcastRuns runs(in[0].shape(), in[1].shape());
+    runs.ForEach([&](int64_t ia, int64_t ib, int64_t io) {
+      for (int64_t i = 0; i < runs.length(); ++i) {
+        Rule::Gradient(a[ia + (runs.a_repeats() ? 0 : i)], b[ib + (runs.b_repeats() ? 0 : i)],
+                       g[io + i], da[static_cast<size_t>(io + i)], db[static_cast<size_t>(io + i)]);
+      }
+    });
+    if (grad_in[0].present()) {
+      AddReduced(TensorView(DType::kFloat32, shape, da.data()), 1, grad_in[0]);
+    }
+    if (grad_in[1].present()) {
+      AddReduced(TensorView(DType::kFloat32, shape, db.data()), 1, grad_in[1]);
+    }
+  }
+
+  static absl::StatusOr<std::unique_ptr<const Op>> Make(const NodeSpec& node) {
+    SIGSERVE_RETURN_IF_ERROR(node.attributes.CheckKnown({}));
+    return std::make_unique<ArithmeticOp>();
+  }
+
+ private:
+  template <typename T>
+  static void Run(const TensorView& left, const TensorView& right, const MutableTensorView& out) {
+    const BroadcastRuns runs(left.shape(), right.shape());
+    const T* a = left.values<T>().data();
+    const T* b = right.values<T>().data();
+    T* o = out.values<T>().data();
+    const auto n = static_cast<size_t>(runs.length());
+    const size_t a_count = runs.a_repeats() ? 1 : n;
+    const size_t b_count = runs.b_repeats() ? 1 : n;
+    runs.ForEach([&](int64_t ia, int64_t ib, int64_t io) {
+      if constexpr (std::is_same_v<T, float>) {
+        Rule::Float({a + ia, a_count}, {b + ib, b_count}, {o + io, n});
+      } else {
+        for (size_t i = 0; i < n; ++i) {
+          o[io + static_cast<int64_t>(i)] =
+              Rule::Apply(a[ia + static_cast<int64_t>(a_count == 1 ? 0 : i)],
+                          b[ib + static_cast<int64_t>(b_count == 1 ? 0 : i)]);
+        }
+      }
+    });
+  }
+};
+
+/// f on unsigned words for integers (overflow wraps instead of being undefined), else as is.
+template <typename T, typename F>
+T Wrapping(T a, T b, F f) {
+  if constexpr (std::is_integral_v<T>) {
+    using U = std::make_unsigned_t<T>;
+    return static_cast<T>(f(static_cast<U>(a), static_cast<U>(b)));
+  } else {
+    return f(a, b);
+  }
+}
+
+}  // namespace sigserve

@@ -5,7 +5,7 @@
 
 #include <atomic>
 #include <csignal>
-#include <set>
+#include <map>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -70,6 +70,28 @@ absl::StatusOr<std::unique_ptr<TlsCertificates>> LoadCertificates(const TlsOptio
       files);
 }
 
+std::vector<ModelVersions> CountVersions(const ModelRegistry& registry) {
+  std::map<std::string, ModelVersions> models;
+  for (const VersionStatus& version : registry.List()) {
+    ModelVersions& counts = models[version.model];
+    if (version.state == VersionState::kLoading) {
+      ++counts.loading;
+    } else if (version.state == VersionState::kReady) {
+      ++counts.ready;
+    } else if (registry.UnloadedByHand(version.model)) {
+      ++counts.unloaded;
+    } else {
+      ++counts.failed;
+    }
+  }
+  std::vector<ModelVersions> result;
+  for (auto& [name, counts] : models) {
+    counts.model = name;
+    result.push_back(std::move(counts));
+  }
+  return result;
+}
+
 /// What outlives every call: models, metrics, health.
 struct Core {
   Core(const ServerOptions& server_options, FileSystem* file_system)
@@ -77,11 +99,12 @@ struct Core {
         files(file_system),
         repository(file_system, server_options.repository),
         metrics(MetricsExporter::Create(std::string(ServerVersion()))),
-        registry(ModelRegistry::Create(&repository, file_system, &clock,
-                                       [this](const std::string& model, bool ready) {
-                                         metrics->SetModelReady(model, ready);
-                                         health.Set(model, ready);
-                                       })) {}
+        registry(ModelRegistry::Create(
+            &repository, file_system, &clock,
+            [this](const std::string& model, bool ready) { health.Set(model, ready); },
+            [this](const std::string& model) { metrics->CountLoadFailure(model); })) {
+    metrics->ShowModels([this] { return CountVersions(*registry); });
+  }
 
   absl::Status Readiness() const {
     switch (state.load()) {
@@ -317,14 +340,12 @@ class ServerImpl final : public Server {
   std::string http_address() const override { return http_ == nullptr ? "" : http_->address(); }
 
   std::string ModelSummary() const override {
-    std::set<std::string> ready;
-    std::set<std::string> all;
-    for (const VersionStatus& version : core_.registry->List()) {
-      all.insert(version.model);
-      if (version.state == VersionState::kReady) ready.insert(version.model);
+    int64_t ready = 0;
+    int64_t failed = 0;
+    for (const ModelVersions& model : CountVersions(*core_.registry)) {
+      (model.ready > 0 ? ready : failed) += 1;
     }
-    return absl::StrCat(ready.size(), ready.size() == 1 ? " model" : " models", " ready, ",
-                        all.size() - ready.size(), " failed");
+    return absl::StrCat(ready, ready == 1 ? " model" : " models", " ready, ", failed, " failed");
   }
 
  private:

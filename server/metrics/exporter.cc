@@ -89,10 +89,6 @@ class PrometheusExporter : public MetricsExporter {
                     "other models' requests), waited "
                     "(longer than the config allows), closed (the server stops).")
                 .Register(registry_)),
-        ready_(prometheus::BuildGauge()
-                   .Name("sigserve_model_ready")
-                   .Help("1 while at least one version of the model serves, else 0.")
-                   .Register(registry_)),
         in_flight_(prometheus::BuildGauge()
                        .Name("sigserve_requests_in_flight")
                        .Help("Requests that are not answered yet, messages of streams included.")
@@ -105,6 +101,7 @@ class PrometheusExporter : public MetricsExporter {
                            .Name("sigserve_queue_seconds")
                            .Help("What it takes to run them, by estimate.")
                            .Register(registry_)),
+        models_(&registry_),
         process_(&registry_) {
     prometheus::BuildGauge()
         .Name("sigserve_build_info")
@@ -128,9 +125,9 @@ class PrometheusExporter : public MetricsExporter {
     refusals_.Add({{"model", std::string(model)}, {"reason", std::string(reason)}}).Increment();
   }
 
-  void SetModelReady(const std::string& model, bool ready) override {
-    ready_.Add({{"model", model}}).Set(ready ? 1 : 0);
-  }
+  void ShowModels(ModelMetrics::Read read) override { models_.Show(std::move(read)); }
+
+  void CountLoadFailure(const std::string& model) override { models_.CountLoadFailure(model); }
 
   void ShowLoad(std::function<ServerLoad()> read) override ABSL_LOCKS_EXCLUDED(load_mutex_) {
     absl::MutexLock lock(&load_mutex_);
@@ -139,6 +136,7 @@ class PrometheusExporter : public MetricsExporter {
 
   std::string Serialize() const override ABSL_LOCKS_EXCLUDED(load_mutex_) {
     process_.Update();
+    models_.Update();
     UpdateLoad();
     return prometheus::TextSerializer().prometheus::Serializer::Serialize(registry_.Collect());
   }
@@ -285,10 +283,10 @@ class PrometheusExporter : public MetricsExporter {
   Family<Histogram>& batch_rows_;
   Family<Counter>& batches_;
   Family<Counter>& refusals_;
-  Family<Gauge>& ready_;
   Family<Gauge>& in_flight_;
   Family<Gauge>& queue_rows_;
   Family<Gauge>& queue_seconds_;
+  mutable ModelMetrics models_;
   mutable ProcessStats process_;
 
   mutable absl::Mutex load_mutex_;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "server/metrics/model_metrics.h"
 #include "server/metrics/request_record.h"
 
 namespace sigserve {
@@ -31,8 +32,11 @@ class MetricsExporter : public RequestRecorder {
   /// `version`: this build's, for sigserve_build_info.
   static std::unique_ptr<MetricsExporter> Create(const std::string& version);
 
-  /// sigserve_model_ready{model}: 1 or 0.
-  virtual void SetModelReady(const std::string& model, bool ready) = 0;
+  /// sigserve_model_ready{model} and sigserve_model_versions{model,state}: what `read` says at each
+  /// exposition. Null: they stay as they are, and the last call of `read` is over.
+  virtual void ShowModels(ModelMetrics::Read read) = 0;
+  /// sigserve_model_load_failures_total{model}.
+  virtual void CountLoadFailure(const std::string& model) = 0;
   /// From now on sigserve_requests_in_flight, sigserve_queue_rows{model} and
   /// sigserve_queue_seconds{model} show what `read` says when they are asked for. Empty: they stay
   /// as they are, and the last `read` is over.

@@ -177,10 +177,11 @@ void LogIfNew(absl::string_view name, const absl::Status& problem, const Model& 
 class RegistryImpl : public ModelRegistry {
  public:
   RegistryImpl(Repository* repository, FileSystem* files, const Clock* clock,
-               ReadinessListener listener)
+               ReadinessListener listener, LoadFailureListener on_load_failure)
       : repository_(repository),
         clock_(clock),
         listener_(std::move(listener)),
+        on_load_failure_(std::move(on_load_failure)),
         loader_(repository, files) {}
 
   absl::Status ReloadAll() override ABSL_LOCKS_EXCLUDED(load_mutex_, mutex_) {
@@ -333,6 +334,7 @@ class RegistryImpl : public ModelRegistry {
     LogIfNew(name, problem, next);
     next.problem = problem;
     Replace(name, Finished(std::move(next)));
+    if (on_load_failure_) on_load_failure_(name);
   }
 
   // Loads and lets go what the policy asks for. The error of the newest version that failed.
@@ -346,6 +348,7 @@ class RegistryImpl : public ModelRegistry {
   Repository* const repository_;
   const Clock* const clock_;
   const ReadinessListener listener_;
+  const LoadFailureListener on_load_failure_;
   const ModelLoader loader_;
 
   absl::Mutex load_mutex_;                                       // one change at a time
@@ -435,15 +438,17 @@ absl::Status RegistryImpl::BringInLine(const ModelEntry& entry) {
   next.versions.insert(next.versions.end(), tried.begin(), tried.end());
   if (error.ok()) Retire(entry.name, plan.retire, &next);
   Replace(entry.name, Finished(std::move(next)));
+  if (!error.ok() && on_load_failure_) on_load_failure_(entry.name);
   return error;
 }
 
 }  // namespace
 
 std::unique_ptr<ModelRegistry> ModelRegistry::Create(Repository* repository, FileSystem* files,
-                                                     const Clock* clock,
-                                                     ReadinessListener listener) {
-  return std::make_unique<RegistryImpl>(repository, files, clock, std::move(listener));
+                                                     const Clock* clock, ReadinessListener listener,
+                                                     LoadFailureListener on_load_failure) {
+  return std::make_unique<RegistryImpl>(repository, files, clock, std::move(listener),
+                                        std::move(on_load_failure));
 }
 
 }  // namespace sigserve

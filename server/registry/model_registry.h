@@ -46,10 +46,14 @@ class ModelRegistry {
   /// Called after every change of a model's readiness: true while at least one version is ready.
   /// On the thread that reloads; it may read the registry, but not reload or unload.
   using ReadinessListener = std::function<void(const std::string& model, bool ready)>;
+  /// Called when a model, or a version of it, could not be loaded or brought up to date; what
+  /// served before still serves. On the thread that reloads.
+  using LoadFailureListener = std::function<void(const std::string& model)>;
 
   /// All pointers must outlive the registry.
   static std::unique_ptr<ModelRegistry> Create(Repository* repository, FileSystem* files,
-                                               const Clock* clock, ReadinessListener listener);
+                                               const Clock* clock, ReadinessListener listener,
+                                               LoadFailureListener on_load_failure = nullptr);
   virtual ~ModelRegistry() = default;
 
   /// Scans the repository and brings what is loaded in line with it: new versions that the policy

@@ -186,6 +186,23 @@ TEST_F(LifecycleTest, BadModelsLeaveTheOthersReady) {
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("Gomm")));
 }
 
+TEST_F(LifecycleTest, MetricsShowAFailedVersionNextToAServingOne) {
+  repository_.AddExample("linear_3_2");
+  ASSERT_TRUE(Start());
+  EXPECT_THAT(HttpGet(server_->http_address(), "/metrics").body,
+              Not(HasSubstr("sigserve_model_load_failures_total{")));
+  repository_.AddModel("linear_3_2", 2, "garbage");
+  EXPECT_FALSE(client_->Reload("linear_3_2").ok());
+  EXPECT_OK(Predict("linear_3_2", kRow));
+  const std::string metrics = HttpGet(server_->http_address(), "/metrics").body;
+  for (const char* line : {"sigserve_model_ready{model=\"linear_3_2\"} 1\n",
+                           "sigserve_model_versions{model=\"linear_3_2\",state=\"ready\"} 1\n",
+                           "sigserve_model_versions{model=\"linear_3_2\",state=\"failed\"} 1\n",
+                           "sigserve_model_load_failures_total{model=\"linear_3_2\"} 1\n"}) {
+    EXPECT_THAT(metrics, HasSubstr(line));
+  }
+}
+
 TEST_F(LifecycleTest, MetricsCountTheCalls) {
   repository_.AddExample("linear_3_2");
   ASSERT_TRUE(Start());

@@ -109,11 +109,36 @@ TEST_F(ExporterTest, ARequestForNoModelHasEmptyLabels) {
           R"(sigserve_requests_total{code="NOT_FOUND",method="Predict",model="",version=""} 1)"));
 }
 
-TEST_F(ExporterTest, ShowsReadinessPerModel) {
-  exporter_->SetModelReady("m", true);
-  EXPECT_THAT(exporter_->Serialize(), HasSubstr(R"(sigserve_model_ready{model="m"} 1)"));
-  exporter_->SetModelReady("m", false);
-  EXPECT_THAT(exporter_->Serialize(), HasSubstr(R"(sigserve_model_ready{model="m"} 0)"));
+TEST_F(ExporterTest, ShowsModelsAndTheirVersions) {
+  std::vector<ModelVersions> models = {{.model = "m", .ready = 1, .failed = 2},
+                                       {.model = "broken", .failed = 1},
+                                       {.model = "off", .unloaded = 3},
+                                       {.model = "new", .loading = 1}};
+  exporter_->ShowModels([&] { return models; });
+  std::string text = exporter_->Serialize();
+  for (const char* line :
+       {"sigserve_model_ready{model=\"m\"} 1\n", "sigserve_model_ready{model=\"broken\"} 0\n",
+        "sigserve_model_versions{model=\"m\",state=\"ready\"} 1\n",
+        "sigserve_model_versions{model=\"m\",state=\"failed\"} 2\n",
+        "sigserve_model_versions{model=\"m\",state=\"loading\"} 0\n",
+        "sigserve_model_versions{model=\"off\",state=\"unloaded\"} 3\n",
+        "sigserve_model_versions{model=\"new\",state=\"loading\"} 1\n"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  // A model that is gone has no series.
+  models = {{.model = "m", .ready = 2}};
+  text = exporter_->Serialize();
+  EXPECT_THAT(text, HasSubstr("sigserve_model_versions{model=\"m\",state=\"ready\"} 2\n"));
+  EXPECT_THAT(text, Not(HasSubstr("broken")));
+  models.push_back({.model = "broken", .ready = 1});
+  EXPECT_THAT(exporter_->Serialize(), HasSubstr("sigserve_model_ready{model=\"broken\"} 1\n"));
+}
+
+TEST_F(ExporterTest, CountsLoadFailures) {
+  exporter_->CountLoadFailure("m");
+  exporter_->CountLoadFailure("m");
+  EXPECT_THAT(exporter_->Serialize(),
+              HasSubstr("sigserve_model_load_failures_total{model=\"m\"} 2\n"));
 }
 
 TEST_F(ExporterTest, ShowsTheLoadOfTheMoment) {
@@ -164,7 +189,8 @@ TEST_F(ExporterTest, CountsEachRecordOfManyThreadsOnce) {
 
 // Names come from directories: nothing in one can forge a line.
 TEST_F(ExporterTest, EscapesLabelValues) {
-  exporter_->SetModelReady("x\"} 1\nforged 1", true);
+  exporter_->ShowModels(
+      [] { return std::vector<ModelVersions>{{.model = "x\"} 1\nforged 1", .ready = 1}}; });
   const std::string text = exporter_->Serialize();
   EXPECT_THAT(text, HasSubstr(R"(sigserve_model_ready{model="x\"} 1\nforged 1"} 1)"));
   EXPECT_THAT(text, Not(HasSubstr("\nforged")));

@@ -5,6 +5,7 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -21,12 +22,20 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "model/base/log.h"
 #include "model/base/status_macros.h"
 
 namespace sigserve {
 namespace {
 
 constexpr int kMaxHeadBytes = 8192;  // far more than a probe or Prometheus sends
+// After accept() failed for want of descriptors or memory: libevent would try without a pause.
+constexpr timeval kAcceptPause = {.tv_sec = 0, .tv_usec = 100'000};
+
+/// libevent's own lines, in the server's format.
+void LogEvent(int severity, const char* message) {
+  LogLine(severity <= EVENT_LOG_MSG ? LogLevel::kInfo : LogLevel::kWarning, "libevent", 0, message);
+}
 
 struct BaseDeleter {
   void operator()(event_base* base) const { event_base_free(base); }
@@ -102,9 +111,10 @@ class EventHttpServer final : public HttpServer {
       stop_.reset(event_new(base_.get(), stop_fd_, EV_READ, &OnStop, this));
       accept_.reset(event_new(base_.get(), -1, 0, &OnAccepted, this));
       check_.reset(event_new(base_.get(), -1, 0, &OnCheck, this));
+      resume_.reset(event_new(base_.get(), -1, 0, &OnResume, this));
     }
     if (http_ == nullptr || stop_ == nullptr || accept_ == nullptr || check_ == nullptr ||
-        event_add(stop_.get(), nullptr) != 0) {
+        resume_ == nullptr || event_add(stop_.get(), nullptr) != 0) {
       return absl::ResourceExhaustedError("no memory left for the HTTP server");
     }
     evhttp_set_max_headers_size(http_.get(), kMaxHeadBytes);
@@ -119,15 +129,20 @@ class EventHttpServer final : public HttpServer {
     evhttp_set_gencb(http_.get(), &OnRequest, this);
     // libevent closes the descriptor that it listens on; socket_ closes its own.
     const int listening = dup(socket_->fd());
-    if (listening < 0 || evhttp_accept_socket(http_.get(), listening) != 0) {
+    evhttp_bound_socket* const bound =
+        listening < 0 ? nullptr : evhttp_accept_socket_with_handle(http_.get(), listening);
+    if (bound == nullptr) {
       return absl::UnavailableError("the HTTP server cannot accept connections");
     }
+    listener_ = evhttp_bound_socket_get_listener(bound);
+    evconnlistener_set_error_cb(listener_, &OnAcceptError);
     thread_ = std::thread([this] {
       // libevent writes without MSG_NOSIGNAL.
       sigset_t broken_pipe;
       sigemptyset(&broken_pipe);
       sigaddset(&broken_pipe, SIGPIPE);
       pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
+      of_this_thread_ = this;
       event_base_dispatch(base_.get());
     });
     return absl::OkStatus();
@@ -144,6 +159,14 @@ class EventHttpServer final : public HttpServer {
   }
   static void OnCheck(evutil_socket_t, short, void* self) { Self(self)->BoundConnections(); }
   static bufferevent* OnConnection(event_base* base, void* self);
+  // Its second argument is evhttp's, which says nothing of this server.
+  static void OnAcceptError(evconnlistener* listener, void*) {
+    evconnlistener_disable(listener);
+    event_add(of_this_thread_->resume_.get(), &kAcceptPause);
+  }
+  static void OnResume(evutil_socket_t, short, void* self) {
+    evconnlistener_enable(Self(self)->listener_);
+  }
   static void OnAccepted(evutil_socket_t, short, void* self);
   static void OnRequest(evhttp_request* request, void* self) { Self(self)->Answer(request); }
 
@@ -156,6 +179,8 @@ class EventHttpServer final : public HttpServer {
   }
   void Answer(evhttp_request* request) const;
 
+  static inline thread_local EventHttpServer* of_this_thread_ = nullptr;
+
   const std::unique_ptr<ListenSocket> socket_;
   const Clock* const clock_;
   const HttpHandler handler_;
@@ -164,7 +189,8 @@ class EventHttpServer final : public HttpServer {
   // Used by the thread alone once it runs.
   const std::unique_ptr<event_base, BaseDeleter> base_;
   std::unique_ptr<evhttp, HttpDeleter> http_;
-  std::unique_ptr<event, EventDeleter> stop_, accept_, check_;
+  evconnlistener* listener_ = nullptr;  // evhttp's
+  std::unique_ptr<event, EventDeleter> stop_, accept_, check_, resume_;
   std::vector<bufferevent*> accepted_;  // not yet in connections_; each holds a reference
   Connections connections_;
   std::thread thread_;
@@ -221,6 +247,7 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(std::unique_ptr<Li
                                                               const Clock* clock,
                                                               HttpHandler handler,
                                                               const HttpServerOptions& options) {
+  event_set_log_callback(&LogEvent);
   auto server =
       std::make_unique<EventHttpServer>(std::move(socket), clock, std::move(handler), options);
   SIGSERVE_RETURN_IF_ERROR(server->Start());

@@ -1,5 +1,8 @@
 #include "server/net/http_server.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <list>
 #include <memory>
 #include <stdexcept>
@@ -140,6 +143,21 @@ TEST_F(HttpServerTest, SilentClientsDoNotKeepAProbeWaiting) {
   }
   EXPECT_THAT(Get("/a"), StartsWith("HTTP/1.1 200 "));
   EXPECT_EQ(silent.front().ReadAll(), "");  // the oldest made room
+}
+
+TEST_F(HttpServerTest, AcceptsAgainAfterDescriptorsRanOut) {
+  Start();
+  rlimit limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  rlimit tight = limit;
+  const int next = dup(0);
+  close(next);
+  tight.rlim_cur = static_cast<rlim_t>(next) + 1;  // the client's descriptor is the last
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &tight), 0);
+  const RawClient waiting(server_->port());
+  EXPECT_TRUE(waiting.Send("GET /a HTTP/1.1\r\n\r\n"));
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_THAT(waiting.ReadAll(), StartsWith("HTTP/1.1 200 "));
 }
 
 TEST_F(HttpServerTest, ASlowClientHasATotalTime) {

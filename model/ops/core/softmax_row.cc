@@ -46,6 +46,8 @@ void LogSoftmaxRow(const T* x, size_t count, size_t stride, T* y) {
 }
 
 template void SoftmaxRow(const float* x, size_t count, size_t stride, float* y);
+template void SoftmaxRow(const double* x, size_t count, size_t stride, double* y);
 template void LogSoftmaxRow(const float* x, size_t count, size_t stride, float* y);
+template void LogSoftmaxRow(const double* x, size_t count, size_t stride, double* y);
 
 }  // namespace sigserve

@@ -3,6 +3,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -104,15 +105,37 @@ int BoundPort(int fd) {
   return 0;
 }
 
-/// Removes the socket file of a process that is gone: bind() would fail. A socket that accepts
-/// connections stays.
-void RemoveDeadSocketFile(const SocketAddress& address) {
-  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (probe < 0) return;
-  if (connect(probe, address.generic(), address.size) != 0 && errno == ECONNREFUSED) {
-    unlink(reinterpret_cast<const sockaddr_un*>(address.generic())->sun_path);
+/// What stands at a path: "a regular file"; empty if nothing does, or a socket.
+absl::string_view Obstacle(const char* path) {
+  struct stat entry = {};
+  if (lstat(path, &entry) != 0 || S_ISSOCK(entry.st_mode)) return "";
+  if (S_ISREG(entry.st_mode)) return "a regular file";
+  if (S_ISDIR(entry.st_mode)) return "a directory";
+  if (S_ISLNK(entry.st_mode)) return "a symbolic link";
+  return "a special file";
+}
+
+/// Removes the socket of a server that has ended: bind() would fail. Leaves a socket that accepts
+/// connections, and anything that is not a socket.
+absl::Status RemoveDeadSocket(const std::string& address, const SocketAddress& resolved) {
+  const char* path = reinterpret_cast<const sockaddr_un*>(resolved.generic())->sun_path;
+  const absl::string_view obstacle = Obstacle(path);
+  if (!obstacle.empty()) {
+    return absl::AlreadyExistsError(absl::StrCat("cannot bind ", address, ": ", obstacle,
+                                                 " is there; name a path that does not exist"));
   }
+  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (probe < 0) return absl::OkStatus();  // bind() will say what is wrong
+  const bool dead = connect(probe, resolved.generic(), resolved.size) != 0 && errno == ECONNREFUSED;
   close(probe);
+  if (dead) unlink(path);
+  return absl::OkStatus();
+}
+
+/// Identifies the file at a path; 0 if there is none.
+ino_t InodeOf(const char* path) {
+  struct stat entry = {};
+  return lstat(path, &entry) == 0 ? entry.st_ino : 0;
 }
 
 }  // namespace
@@ -149,7 +172,7 @@ absl::StatusOr<std::unique_ptr<ListenSocket>> ListenSocket::Open(
     const std::string& address, const ListenSocketOptions& options) {
   SIGSERVE_ASSIGN_OR_RETURN(const SocketAddress resolved, Resolve(address));
   const int family = resolved.family();
-  if (family == AF_UNIX) RemoveDeadSocketFile(resolved);
+  if (family == AF_UNIX) SIGSERVE_RETURN_IF_ERROR(RemoveDeadSocket(address, resolved));
   const int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return SystemError(address, "open a socket for", errno);
   std::unique_ptr<ListenSocket> result(new ListenSocket(fd, address));
@@ -160,8 +183,9 @@ absl::StatusOr<std::unique_ptr<ListenSocket>> ListenSocket::Open(
   if (family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
   if (bind(fd, resolved.generic(), resolved.size) != 0) return SystemError(address, "bind", errno);
   if (listen(fd, kBacklog) != 0) return SystemError(address, "listen on", errno);
-  result->listening_ = true;
-  if (family != AF_UNIX) {
+  if (family == AF_UNIX) {
+    result->inode_ = InodeOf(reinterpret_cast<const sockaddr_un*>(resolved.generic())->sun_path);
+  } else {
     result->port_ = BoundPort(fd);
     result->address_ = absl::StrCat(address.substr(0, address.rfind(':')), ":", result->port_);
   }
@@ -172,8 +196,9 @@ void ListenSocket::Close() {
   if (fd_ < 0) return;
   close(fd_);
   fd_ = -1;
-  absl::string_view path = address_;
-  if (listening_ && absl::ConsumePrefix(&path, kUnix)) unlink(std::string(path).c_str());
+  if (inode_ == 0) return;
+  const std::string path = address_.substr(kUnix.size());
+  if (InodeOf(path.c_str()) == inode_) unlink(path.c_str());
 }
 
 }  // namespace sigserve

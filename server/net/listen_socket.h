@@ -2,6 +2,8 @@
 // listener and by the HTTP endpoint. Not thread-safe.
 #pragma once
 
+#include <sys/types.h>
+
 #include <memory>
 #include <string>
 
@@ -27,7 +29,8 @@ struct ListenSocketOptions {
 class ListenSocket {
  public:
   /// Binds and listens. `address`: "HOST:PORT" (port 0 picks one), "[::]:PORT" (IPv6 and IPv4), or
-  /// "unix:PATH". INVALID_ARGUMENT for a bad address, ALREADY_EXISTS if it is in use, otherwise
+  /// "unix:PATH", where a socket that nothing listens on is replaced. INVALID_ARGUMENT for a bad
+  /// address, ALREADY_EXISTS if it is in use or something else is at the path, otherwise
   /// UNAVAILABLE; each names the address.
   static absl::StatusOr<std::unique_ptr<ListenSocket>> Open(
       const std::string& address, const ListenSocketOptions& options = {});
@@ -41,7 +44,7 @@ class ListenSocket {
   const std::string& address() const { return address_; }
   /// 0 for a Unix socket.
   int port() const { return port_; }
-  /// Also removes the file of a Unix socket. Idempotent.
+  /// Also removes the file of a Unix socket, unless another has taken its place. Idempotent.
   void Close();
 
  private:
@@ -50,7 +53,7 @@ class ListenSocket {
   int fd_;
   std::string address_;
   int port_ = 0;
-  bool listening_ = false;
+  ino_t inode_ = 0;  // of the Unix socket's file
 };
 
 }  // namespace sigserve

@@ -1,7 +1,6 @@
 #include "server/server.h"
 
 #include <google/protobuf/stubs/logging.h>
-#include <grpcpp/grpcpp.h>
 
 #include <atomic>
 #include <csignal>
@@ -34,11 +33,9 @@
 #include "server/services/statistics.h"
 #include "server/services/training_service.h"
 #include "server/training/job_runner.h"
-#include "server/transport/grpc/decompression_limit.h"
-#include "server/transport/grpc/graceful_stop.h"
+#include "server/transport/grpc/grpc_engine.h"
 #include "server/transport/grpc/grpc_log.h"
-#include "server/transport/grpc/grpc_transport.h"
-#include "server/transport/grpc/tls_credentials.h"
+#include "server/transport/transport.h"
 
 namespace sigserve {
 namespace {
@@ -53,12 +50,13 @@ TransportOptions TransportOptionsOf(const ListenOptions& listen, const ThreadPla
   result.listener.address = listen.grpc_address;
   result.listener.max_connections = static_cast<size_t>(listen.connections.max_connections);
   result.listener.share_port = listen.connections.share_port;
+  result.max_message_bytes = listen.max_message_bytes;
   result.max_calls_per_connection = static_cast<int>(listen.connections.max_calls);
   result.max_connection_age = listen.connections.max_age;
   result.age_grace = listen.drain;
   result.io_threads = plan.io_threads;
-  result.loop.spin = plan.spin;
-  result.loop.share_when_wanted = plan.io_share;
+  result.turn.spin = plan.spin;
+  result.turn.share_when_wanted = plan.io_share;
   return result;
 }
 
@@ -137,13 +135,7 @@ class Frontend {
     SIGSERVE_RETURN_IF_ERROR(frontend->OpenTransport());
     return frontend;
   }
-  ~Frontend() {
-    core_->metrics->ShowLoad(nullptr);
-    if (server_ == nullptr) return;
-    transport_->StopAccepting();
-    server_->Shutdown(std::chrono::system_clock::now());
-    transport_->Stop();
-  }
+  ~Frontend() { core_->metrics->ShowLoad(nullptr); }
   Frontend(const Frontend&) = delete;
   Frontend& operator=(const Frontend&) = delete;
 
@@ -158,8 +150,7 @@ class Frontend {
       training = false;
     });
     training_service_.EndUploads();
-    StopGracefully(
-        server_.get(), transport_.get(), [&] { return training || loads_.count() > 0; }, patience);
+    transport_->Drain(patience, [&] { return training || loads_.count() > 0; });
     training_stop.join();
   }
 
@@ -223,30 +214,22 @@ class Frontend {
     const ListenOptions& listen = core_->options.listen;
     TransportOptions options = TransportOptionsOf(listen, plan_);
     options.executor = [this](const std::function<void()>& work) { control_threads_.Run(work); };
-    options.loop.processor_is_wanted = [this] { return compute_.busy() > plan_.spare_processors; };
-    LimitDecompression(listen.max_message_bytes);
-    absl::StatusOr<std::unique_ptr<GrpcTransport>> created =
-        GrpcTransport::Create(options, Dispatcher::Methods(methods_), [this, &listen](int) {
-          auto frontend = std::make_unique<PredictionFrontend>(core_->registry.get(), &statistics_,
-                                                               &core_->clock,
-                                                               listen.max_message_bytes, &compute_);
-          predictions_.push_back(frontend.get());
-          return std::make_unique<Dispatcher>(
-              &methods_, std::move(frontend),
-              DispatchThreads{.control = &control_threads_, .load = &load_threads_});
-        });
-    if (!created.ok()) {
-      return Annotate(created.status(),
+    options.turn.processor_is_wanted = [this] { return compute_.busy() > plan_.spare_processors; };
+    const auto make_handler = [this, &listen](int) {
+      auto frontend = std::make_unique<PredictionFrontend>(
+          core_->registry.get(), &statistics_, &core_->clock, listen.max_message_bytes, &compute_);
+      predictions_.push_back(frontend.get());
+      return std::make_unique<Dispatcher>(
+          &methods_, std::move(frontend),
+          DispatchThreads{.control = &control_threads_, .load = &load_threads_});
+    };
+    absl::StatusOr<std::unique_ptr<Transport>> started = StartGrpcTransport(
+        options, Dispatcher::Methods(methods_), make_handler, core_->certificates.get());
+    if (!started.ok()) {
+      return Annotate(started.status(),
                       absl::StrCat("cannot listen for gRPC on '", listen.grpc_address, "'"));
     }
-    transport_ = *std::move(created);
-    grpc::ServerBuilder builder;
-    transport_->AddTo(&builder, MakeCredentials(core_->certificates.get()));
-    builder.SetMaxReceiveMessageSize(static_cast<int>(listen.max_message_bytes));
-    builder.SetMaxSendMessageSize(-1);  // answers are checked before they are built
-    server_ = builder.BuildAndStart();
-    if (server_ == nullptr) return absl::InternalError("gRPC does not start; the log says why");
-    transport_->Start();
+    transport_ = *std::move(started);
     core_->metrics->ShowLoad([this] { return Load(); });
     return absl::OkStatus();
   }
@@ -277,8 +260,7 @@ class Frontend {
   ControlThreads load_threads_;
   ComputePool compute_;
   std::vector<const PredictionFrontend*> predictions_;  // the transport's
-  std::unique_ptr<GrpcTransport> transport_;
-  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<Transport> transport_;
 };
 
 class ServerImpl final : public Server {

@@ -6,25 +6,26 @@
 namespace sigserve {
 namespace {
 
-constexpr absl::Duration kStretch = absl::Milliseconds(2);
-// What would take longer is forgiven: calls wait meanwhile.
+// The bucket's size.
+constexpr absl::Duration kBurst = absl::Milliseconds(2);
+// Calls wait while the thread sleeps: debt beyond this is forgiven.
 constexpr absl::Duration kMaxRest = absl::Milliseconds(10);
 
 }  // namespace
 
-void CpuBudget::Begin(absl::Duration processor_time, absl::Duration now) {
-  if (begun_) return;
-  begun_ = true;
+void CpuBudget::Start(absl::Duration processor_time, absl::Duration now) {
+  if (active_) return;
+  active_ = true;
   processor_time_ = processor_time;
   now_ = now;
-  credit_ = kStretch;
+  tokens_ = kBurst;
 }
 
 absl::Duration CpuBudget::Rest(absl::Duration processor_time, absl::Duration now) {
   const absl::Duration used = processor_time - std::exchange(processor_time_, processor_time);
   const absl::Duration earned = share_ * (now - std::exchange(now_, now));
-  credit_ = std::clamp(credit_ + earned - used, -share_ * kMaxRest, kStretch);
-  return std::max(-credit_ / share_, absl::ZeroDuration());
+  tokens_ = std::clamp(tokens_ + earned - used, -share_ * kMaxRest, kBurst);
+  return std::max(-tokens_ / share_, absl::ZeroDuration());
 }
 
 }  // namespace sigserve

@@ -1,7 +1,8 @@
-// Keeps a thread that the kernel prefers from taking more than its share of a processor that others
-// want, too: under overload I/O threads would otherwise read and refuse calls all the time, and no
-// batch would run. What it leaves unread waits at the clients, whose calls are limited. One
-// thread's own.
+// Limits a thread's share of a processor: a token bucket of processor time. Tokens arrive at
+// `share` per second of time that passes, the thread's work spends them, and when the bucket is
+// empty the thread sleeps until it would have enough. Under overload an I/O thread would otherwise
+// read and refuse calls all the time, and no batch would run; what it leaves unread waits at the
+// clients, whose calls per connection are limited. Each instance belongs to one thread.
 #pragma once
 
 #include "absl/time/time.h"
@@ -10,27 +11,27 @@ namespace sigserve {
 
 class CpuBudget {
  public:
-  /// `share`, above 0: of the time, how much may be work. 1 or more = all of it.
+  /// `share` > 0: the fraction of the time that may be work; 1 or more = no limit.
   explicit CpuBudget(double share) : share_(share) {}
 
   bool limits() const { return share_ < 1; }
 
-  /// Others want the processor from now on; or nobody does. Times: ThreadClock's, of this thread,
-  /// and Clock::Monotonic's.
-  void Begin(absl::Duration processor_time, absl::Duration now);
-  void End() { begun_ = false; }
-  bool begun() const { return begun_; }
+  /// Starts to count with a full bucket, unless it counts already. Times: of this thread's
+  /// ThreadClock and of Clock::Monotonic.
+  void Start(absl::Duration processor_time, absl::Duration now);
+  void Stop() { active_ = false; }
+  bool active() const { return active_; }
 
-  /// How long the thread is to rest now, for what it has used since Begin() or the last call;
-  /// mostly not at all, for some milliseconds at a stretch are everybody's.
+  /// How long the thread is to sleep for what it has used since Start() or the last call. Usually
+  /// zero: bursts of up to 2 ms are free.
   absl::Duration Rest(absl::Duration processor_time, absl::Duration now);
 
  private:
   const double share_;
-  bool begun_ = false;
+  bool active_ = false;
   absl::Duration processor_time_;
   absl::Duration now_;
-  absl::Duration credit_;  // what it may still use
+  absl::Duration tokens_;  // processor time; negative = a debt
 };
 
 }  // namespace sigserve

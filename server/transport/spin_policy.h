@@ -1,8 +1,8 @@
-// When an I/O thread polls for a while before it sleeps: sleeping and waking up costs a call more
-// than all the rest (on loopback 20 of 35 us, more on a virtual machine). It does so only while
-// calls keep coming, and not where the processor is wanted: not while others say so, and once the
-// kernel takes it away from a thread that spins, that one sleeps at once for a while. Times are
-// Clock::Monotonic's. One thread's own.
+// Decides when an I/O thread polls for a while before it sleeps. Sleeping and waking costs a call
+// more than everything else (20 of 35 us on loopback, more on a virtual machine). The thread spins
+// only while calls keep arriving, and not while other threads want the processor. After a
+// preemption while spinning it stops spinning for 100 ms. Times are Clock::Monotonic's. Each
+// instance belongs to one thread.
 #pragma once
 
 #include <cstdint>
@@ -15,28 +15,29 @@ namespace sigserve {
 
 class SpinPolicy {
  public:
-  /// How long a spin lasts, and whether others want the processor at this moment (empty = never).
+  /// `spin`: how long a spin lasts. `processor_is_wanted`: whether other threads could use the
+  /// processor now; empty = never.
   explicit SpinPolicy(absl::Duration spin, std::function<bool()> processor_is_wanted = {})
       : spin_(spin), processor_is_wanted_(std::move(processor_is_wanted)) {}
 
-  bool Spins(absl::Duration now) const {
-    return coming_ && now >= pause_until_ && !(processor_is_wanted_ && processor_is_wanted_());
+  bool ShouldSpin(absl::Duration now) const {
+    return arriving_ && now >= pause_until_ && !(processor_is_wanted_ && processor_is_wanted_());
   }
-  /// An event came after this time of waiting, spun and slept: would a spin have caught it? Waking
-  /// up is in that time.
-  void Slept(absl::Duration waited) { coming_ = waited < 1.5 * spin_; }
-  /// A spin ended without an event. `preemptions`: of this thread, so far.
-  void SpunInVain(int64_t preemptions, absl::Duration now);
+  /// The thread slept and an event woke it, `waited` after it began to wait (time spent spinning
+  /// and waking included). Spinning pays if a spin would have caught such an event.
+  void OnWake(absl::Duration waited) { arriving_ = waited < 1.5 * spin_; }
+  /// A spin ended without an event. `preemptions`: of this thread since it began.
+  void OnSpinTimeout(int64_t preemptions, absl::Duration now);
 
  private:
   const absl::Duration spin_;
   const std::function<bool()> processor_is_wanted_;
-  bool coming_ = false;
+  bool arriving_ = false;
   int64_t preemptions_ = 0;
   absl::Duration pause_until_ = -absl::InfiniteDuration();
 };
 
-/// How often the kernel has taken the processor from the calling thread.
+/// How often the kernel has preempted the calling thread.
 int64_t ThreadPreemptions();
 
 }  // namespace sigserve

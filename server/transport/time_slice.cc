@@ -1,13 +1,13 @@
 #include "server/transport/time_slice.h"
 
-// Not beside <sched.h>, which also defines sched_param.
+// Not together with <sched.h>, which defines sched_param as well.
 #include <linux/sched/types.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 namespace sigserve {
 
-void AskForTimeSlice(int64_t nanoseconds) {
+void SetTimeSlice(int64_t nanoseconds) {
   constexpr int kThisThread = 0;
   sched_attr attributes = {};
   if (syscall(SYS_sched_getattr, kThisThread, &attributes, sizeof(attributes), 0) != 0) return;

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "server/transport/grpc/grpc_transport.h"
+#include "server/transport/grpc/grpc_engine.h"
 #include "tests/support/message_handlers.h"
 
 namespace sigserve {
@@ -38,31 +38,24 @@ class EchoHandler final : public testing_support::PlainHandler {
 int Main(int argc, char** argv) {
   TransportOptions options;
   options.listener.address = argc > 1 ? argv[1] : "127.0.0.1:0";
-  if (argc > 2) options.loop.spin = absl::Microseconds(std::atoi(argv[2]));
+  if (argc > 2) options.turn.spin = absl::Microseconds(std::atoi(argv[2]));
   if (argc > 3) options.io_threads = std::atoi(argv[3]);
-  const absl::StatusOr<std::unique_ptr<GrpcTransport>> transport =
-      GrpcTransport::Create(options,
-                            {{.path = "/sigserve.v1.PredictionService/Predict", .frequent = true},
-                             {.path = "/sigserve.v1.PredictionService/PredictStream",
-                              .kind = MethodKind::kMessageStream,
-                              .frequent = true}},
-                            [](int) { return std::make_unique<EchoHandler>(); });
+  const absl::StatusOr<std::unique_ptr<Transport>> transport = StartGrpcTransport(
+      options,
+      {{.path = "/sigserve.v1.PredictionService/Predict", .frequent = true},
+       {.path = "/sigserve.v1.PredictionService/PredictStream",
+        .kind = MethodKind::kMessageStream,
+        .frequent = true}},
+      [](int) { return std::make_unique<EchoHandler>(); }, nullptr);
   if (!transport.ok()) {
     std::fprintf(stderr, "echo_server: %s\n", transport.status().ToString().c_str());
     return EXIT_FAILURE;
   }
-  grpc::ServerBuilder builder;
-  (*transport)->AddTo(&builder, grpc::InsecureServerCredentials());
-  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  if (server == nullptr) return EXIT_FAILURE;
-  (*transport)->Start();
   std::printf("%s\n", (*transport)->bound_address().c_str());
   std::fflush(stdout);
   while (std::getchar() != EOF) {
   }
-  (*transport)->StopAccepting();
-  server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
-  (*transport)->Stop();
+  (*transport)->Drain(absl::Seconds(1), [] { return false; });
   return EXIT_SUCCESS;
 }
 

@@ -14,8 +14,10 @@ using Inflate = int (*)(z_streamp, int);
 
 }  // namespace
 
-// gRPC offers no hook, but calls zlib by name: as an archive it is linked with this one, as a
-// shared library it finds this one first. The test HostileTest.GzipBomb tells.
+// Replaces zlib's function for the whole process. gRPC has no hook in its public API, and the
+// alternative is to switch off compressed requests, which clients use. gRPC calls zlib by name: as
+// an archive it is linked with this definition, as a shared library it finds this one first.
+// HostileTest.GzipBomb fails if that ceases to hold.
 extern "C" int inflate(z_streamp stream, int flush) {
   static const auto zlib_inflate = reinterpret_cast<Inflate>(dlsym(RTLD_NEXT, "inflate"));
   if (stream->total_out > limit.load(std::memory_order_relaxed)) {

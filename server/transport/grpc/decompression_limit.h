@@ -1,14 +1,14 @@
-// A bound on what gRPC 1.51 decompresses: by itself it checks a message's size only before and
-// after, and a megabyte of zipped zeros is a gigabyte of memory meanwhile.
+// Bounds what gRPC decompresses. gRPC 1.51 checks a message's size only before and after: a
+// megabyte of compressed zeros takes a gigabyte of memory in between.
 #pragma once
 
 #include <cstdint>
 
 namespace sigserve {
 
-/// From now on no stream of zlib's `inflate`, which is gRPC's gzip and deflate, yields much more
-/// than so many bytes in this process; its rest is dropped. To be the largest message or more, so
-/// that gRPC refuses what was cut off: RESOURCE_EXHAUSTED. Any thread.
+/// Caps the output of every inflate stream in this process (zlib: gRPC's gzip and deflate) at about
+/// `max_bytes`; the rest is dropped. Must be at least the largest message, so that gRPC refuses
+/// what was cut off with RESOURCE_EXHAUSTED. Any thread.
 void LimitDecompression(int64_t max_bytes);
 
 }  // namespace sigserve

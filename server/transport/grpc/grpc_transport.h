@@ -1,82 +1,56 @@
-// The transport on gRPC's async API: our own accept loop, one completion queue and thread per core,
-// drain and cork. All of a server's methods are to come this way: threads of gRPC's own (a
-// synchronous or callback service, its health or reflection) would poll the connections in turn
-// with ours, which halves the calls per second and triples the time of a single one.
-//
-//   auto transport = GrpcTransport::Create(options, methods, make_handler);
-//   grpc::ServerBuilder builder;  transport->AddTo(&builder, credentials);
-//   auto server = builder.BuildAndStart();  transport->Start();
-//   ...
-//   transport->StopAccepting();  transport->EndStreams(...);  server->Shutdown(deadline);
-//   transport->Stop();  (then the server's end, then the transport's)
+// The transport on gRPC's asynchronous API: our own accept loop, one completion queue and one
+// thread per I/O thread. All methods of a server must come through it: threads of gRPC's own (a
+// synchronous or callback service, its health or reflection) would take turns with ours in polling
+// the connections, which halves the calls per second and triples the latency of a single call.
+// Internal to the engine and its tests; grpc_engine.h is the way in.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
 
-#include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/rpc/message.h"
+#include "absl/synchronization/notification.h"
 #include "server/transport/grpc/io_loop.h"
-#include "server/transport/grpc/raw_service.h"
 #include "server/transport/listener.h"
+#include "server/transport/tls_certificates.h"
+#include "server/transport/transport.h"
 
 namespace sigserve {
 
-struct TransportOptions {
-  ListenerOptions listener;
-  int io_threads = 1;
-  IoLoopOptions loop;
-  /// Where reactors hear of events; to be set if there are any.
-  Executor executor = nullptr;
-  /// Calls and streams open at once on one connection.
-  int max_calls_per_connection = 128;
-  /// Then a connection is told to go; zero = never.
-  absl::Duration max_connection_age = absl::ZeroDuration();
-  /// How long its calls then may take.
-  absl::Duration age_grace = absl::Seconds(10);
-};
-
-class GrpcTransport {
+class GrpcTransport final : public Transport {
  public:
-  using HandlerFactory = std::function<std::unique_ptr<MessageHandler>(int io_thread)>;
+  /// As StartGrpcTransport().
+  static absl::StatusOr<std::unique_ptr<GrpcTransport>> Start(
+      const TransportOptions& options, std::vector<Method> methods,
+      const HandlerFactory& make_handler, const TlsCertificates* certificates = nullptr);
+  ~GrpcTransport() override;
 
-  /// Binds the address; errors as Listener::Open.
-  static absl::StatusOr<std::unique_ptr<GrpcTransport>> Create(const TransportOptions& options,
-                                                               std::vector<Method> methods,
-                                                               HandlerFactory make_handler);
-  ~GrpcTransport();
-
-  /// Before BuildAndStart(), once.
-  void AddTo(grpc::ServerBuilder* builder, std::shared_ptr<grpc::ServerCredentials> credentials);
-  /// After BuildAndStart().
-  void Start();
-  void StopAccepting();
-  /// While the server stops: streams end instead of waiting for their clients. kWhenIdle is to be
-  /// said again and again: messages may be on their way to a stream that looks idle.
-  void EndStreams(StreamEnd end);
-  /// Calls that have come and are not over.
-  int64_t open_calls() const;
-  /// After the server's Shutdown() and before its end: waits until every call is over, ends the
-  /// threads.
-  void Stop();
-
-  const std::string& bound_address() const { return listener_->bound_address(); }
-  int port() const { return listener_->port(); }
+  const std::string& bound_address() const override { return listener_->bound_address(); }
+  int port() const override { return listener_->port(); }
+  void StopAccepting() override { listener_->Stop(); }
+  void BeginShutdown(absl::Time deadline) override;
+  bool shutdown_is_over() const override { return shutdown_over_.HasBeenNotified(); }
+  void EndShutdown() override;
+  void EndStreams(StreamEnd end) override;
+  int64_t open_calls() const override;
 
  private:
   GrpcTransport(const TransportOptions& options, std::unique_ptr<Listener> listener,
-                std::vector<Method> methods, HandlerFactory make_handler);
+                std::vector<Method> methods);
+  absl::Status StartServer(const TransportOptions& options, const HandlerFactory& make_handler,
+                           const TlsCertificates* certificates);
 
-  const TransportOptions options_;
   const std::unique_ptr<Listener> listener_;
-  const HandlerFactory make_handler_;
   RawService service_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::vector<std::unique_ptr<IoLoop>> loops_;
+  std::unique_ptr<grpc::Server> server_;
+  std::thread shutdown_;
+  absl::Notification shutdown_over_;
 };
 
 }  // namespace sigserve

@@ -21,10 +21,10 @@ ReactorCall::ReactorCall(IoLoop* loop, int method)
       written_tag_(this, &ReactorCall::OnWritten),
       finished_tag_(this, &ReactorCall::OnFinished),
       over_tag_(this, &ReactorCall::OnOver) {
-  loop_->CallBegins();
+  loop_->AddCall();
 }
 
-ReactorCall::~ReactorCall() { loop_->CallEnds(); }
+ReactorCall::~ReactorCall() { loop_->RemoveCall(); }
 
 void ReactorCall::Post(IoLoop* loop, int method) {
   auto* call = new ReactorCall(loop, method);
@@ -40,7 +40,7 @@ void ReactorCall::OnArrived(bool ok) {
   }
   Post(loop_, method_);
   reactor_ = loop_->handler()->OpenStream(method_);
-  Tell([this](StreamReactor* reactor) { reactor->OnStart(this); });
+  Notify([this](StreamReactor* reactor) { reactor->OnStart(this); });
 }
 
 void ReactorCall::Read() {
@@ -52,9 +52,9 @@ void ReactorCall::Read() {
 void ReactorCall::OnRead(bool ok) {
   if (ok) {
     bytes_.Take(&incoming_);
-    Tell([](StreamReactor* reactor) { reactor->OnReadDone(true); });
+    Notify([](StreamReactor* reactor) { reactor->OnReadDone(true); });
   } else if (!Probe()) {
-    Tell([](StreamReactor* reactor) { reactor->OnReadDone(false); });
+    Notify([](StreamReactor* reactor) { reactor->OnReadDone(false); });
   }
   Unref();
 }
@@ -63,13 +63,14 @@ bool ReactorCall::Probe() {
   absl::MutexLock lock(&mutex_);
   if (std::exchange(headers_sent_, true)) return false;
   Ref();
-  stream_.SendInitialMetadata(static_cast<CompletionTag*>(&probed_tag_));
+  probe_due_ = true;
+  Advance();
   return true;
 }
 
 void ReactorCall::OnProbed(bool ok) {
   if (!ok) cancelled_.store(true, std::memory_order_release);
-  Tell([](StreamReactor* reactor) { reactor->OnReadDone(false); });
+  Notify([](StreamReactor* reactor) { reactor->OnReadDone(false); });
   Unref();
 }
 
@@ -78,11 +79,12 @@ void ReactorCall::Write(const std::string& message) {
   Ref();
   absl::MutexLock lock(&mutex_);
   headers_sent_ = true;
-  stream_.Write(Buffer(message), static_cast<CompletionTag*>(&written_tag_));
+  write_due_ = Buffer(message);
+  Advance();
 }
 
 void ReactorCall::OnWritten(bool ok) {
-  Tell([ok](StreamReactor* reactor) { reactor->OnWriteDone(ok); });
+  Notify([ok](StreamReactor* reactor) { reactor->OnWriteDone(ok); });
   Unref();
 }
 
@@ -91,7 +93,8 @@ void ReactorCall::Finish(const absl::Status& status) {
   Ref();
   absl::MutexLock lock(&mutex_);
   headers_sent_ = true;
-  stream_.Finish(GrpcStatus(status), static_cast<CompletionTag*>(&finished_tag_));
+  finish_due_ = GrpcStatus(status);
+  Advance();
 }
 
 void ReactorCall::WriteAndFinish(const std::string& message) {
@@ -99,8 +102,40 @@ void ReactorCall::WriteAndFinish(const std::string& message) {
   Ref();
   absl::MutexLock lock(&mutex_);
   headers_sent_ = true;
-  stream_.WriteAndFinish(Buffer(message), {}, grpc::Status::OK,
-                         static_cast<CompletionTag*>(&finished_tag_));
+  write_due_ = Buffer(message);
+  finish_due_ = grpc::Status::OK;
+  Advance();
+}
+
+void ReactorCall::Advance() {
+  if (advancing_) return;
+  advancing_ = true;
+  while (BeginNext()) {
+  }
+  advancing_ = false;
+}
+
+bool ReactorCall::BeginNext() {
+  const bool probe = std::exchange(probe_due_, false);
+  std::optional<grpc::ByteBuffer> write;
+  std::optional<grpc::Status> finish;
+  if (!probe) {
+    write = std::exchange(write_due_, std::nullopt);
+    finish = std::exchange(finish_due_, std::nullopt);
+  }
+  if (!probe && !write.has_value() && !finish.has_value()) return false;
+  mutex_.Unlock();
+  if (probe) {
+    stream_.SendInitialMetadata(static_cast<CompletionTag*>(&probed_tag_));
+  } else if (!finish.has_value()) {
+    stream_.Write(*write, static_cast<CompletionTag*>(&written_tag_));
+  } else if (!write.has_value()) {
+    stream_.Finish(*finish, static_cast<CompletionTag*>(&finished_tag_));
+  } else {
+    stream_.WriteAndFinish(*write, {}, *finish, static_cast<CompletionTag*>(&finished_tag_));
+  }
+  mutex_.Lock();
+  return true;
 }
 
 void ReactorCall::OnFinished(bool) { Unref(); }
@@ -108,12 +143,12 @@ void ReactorCall::OnFinished(bool) { Unref(); }
 void ReactorCall::OnOver(bool) {
   if (context_.IsCancelled()) {
     cancelled_.store(true, std::memory_order_release);
-    Tell([](StreamReactor* reactor) { reactor->OnCancel(); });
+    Notify([](StreamReactor* reactor) { reactor->OnCancel(); });
   }
   Unref();
 }
 
-void ReactorCall::Tell(std::function<void(StreamReactor*)> event) {
+void ReactorCall::Notify(std::function<void(StreamReactor*)> event) {
   Ref();
   loop_->service()->executor()([this, event = std::move(event)] {
     event(reactor_.get());

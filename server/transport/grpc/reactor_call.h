@@ -1,13 +1,18 @@
-// One stream of a StreamReactor. Internal to the transport.
+// One stream of a StreamReactor. Internal to the engine.
+//
+// gRPC wants no two operations that write to start at once: the headers, a message, the end. The
+// state says which are due; Advance() starts them without the lock held.
 #pragma once
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "server/rpc/stream.h"
+#include "server/transport/grpc/grpc_values.h"
 #include "server/transport/grpc/io_loop.h"
 
 namespace sigserve {
@@ -45,13 +50,19 @@ class ReactorCall final : public ServerStream {
   void OnFinished(bool ok);
   void OnOver(bool ok);
 
-  /// Has the client said all, or has it gone? gRPC tells that sooner or later; writing the headers
-  /// to one that has gone fails at once. False: they have been written before.
+  /// Finds out whether the client has sent everything or has disconnected: gRPC reports that
+  /// sooner or later, but writing the headers to a client that is gone fails at once. False: the
+  /// headers were sent before.
   bool Probe() ABSL_LOCKS_EXCLUDED(mutex_);
-  /// Tells the reactor, on the executor.
-  void Tell(std::function<void(StreamReactor*)> event);
-  /// A reference while it lives: once an operation has begun, the I/O thread may be done with the
-  /// call before whoever began it.
+  /// Starts the writing operations that are due. Releases the lock while it does; the caller holds
+  /// a reference. One thread at a time: another's call leaves its operation to the first.
+  void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  /// Starts one of them; false if none is due.
+  bool BeginNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  /// Passes an event to the reactor, on the executor.
+  void Notify(std::function<void(StreamReactor*)> event);
+  /// A reference while it lives: once an operation has started, the I/O thread may be done with the
+  /// call before the thread that started it.
   class Hold {
    public:
     explicit Hold(ReactorCall* call) : call_(call) { call_->Ref(); }
@@ -75,11 +86,13 @@ class ReactorCall final : public ServerStream {
   MessageBytes bytes_;
   std::shared_ptr<StreamReactor> reactor_;
   std::atomic<bool> cancelled_{false};
-  // gRPC wants no two writing operations at once.
   absl::Mutex mutex_;
-  bool headers_sent_ ABSL_GUARDED_BY(mutex_) = false;
-  // One for each tag that the queue still owes us, each event on the executor and each Hold. The
-  // first: over_tag_.
+  bool headers_sent_ ABSL_GUARDED_BY(mutex_) = false;  // or about to be
+  bool probe_due_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<grpc::ByteBuffer> write_due_ ABSL_GUARDED_BY(mutex_);
+  std::optional<grpc::Status> finish_due_ ABSL_GUARDED_BY(mutex_);  // with write_due_: both at once
+  bool advancing_ ABSL_GUARDED_BY(mutex_) = false;                  // a thread is in Advance()
+  // One for each pending tag, each event on the executor and each Hold. The first is over_tag_'s.
   std::atomic<int> references_{1};
 };
 

@@ -17,7 +17,7 @@ class StreamCall::Message final : public InboundMessage {
     status_ = absl::OkStatus();
     answered_ = false;
   }
-  /// Lets the request go. Messages that are kept hold no bytes.
+  /// Frees the request: spare messages hold no bytes.
   void Release() { bytes_.Clear(); }
 
   absl::Span<const absl::string_view> request() const override { return bytes_.pieces(); }
@@ -60,12 +60,12 @@ StreamCall::StreamCall(IoLoop* loop, int method)
       written_tag_(this, &StreamCall::OnWritten),
       finished_tag_(this, &StreamCall::OnFinished),
       over_tag_(this, &StreamCall::OnOver) {
-  loop_->CallBegins();
+  loop_->AddCall();
 }
 
 StreamCall::~StreamCall() {
-  loop_->StreamIsOver(this);
-  loop_->CallEnds();
+  loop_->StreamClosed(this);
+  loop_->RemoveCall();
 }
 
 void StreamCall::Post(IoLoop* loop, int method) {
@@ -81,13 +81,13 @@ void StreamCall::OnArrived(bool ok) {
     return;
   }
   Post(loop_, method_);
-  EndLike(loop_->StreamOpens(this));
+  Shutdown(loop_->StreamOpened(this));  // over_tag_'s reference holds it
 }
 
-void StreamCall::EndLike(StreamEnd end) {
+void StreamCall::Shutdown(StreamEnd end) {
   absl::MutexLock lock(&mutex_);
   const bool ends = end == StreamEnd::kNow ||
-                    (end == StreamEnd::kWhenIdle && Idle() && !std::exchange(brought_, false));
+                    (end == StreamEnd::kWhenIdle && Idle() && !std::exchange(received_, false));
   if (ends && !half_closed_) end_.Update(absl::UnavailableError("the server is shutting down"));
   Advance();
 }
@@ -104,8 +104,9 @@ void StreamCall::OnRead(bool ok) {
     }
     Advance();
   }
-  if (message != nullptr)
-    loop_->handler()->OnMessage(method_, message.release());  // Answered() has it back
+  if (message != nullptr) {
+    loop_->handler()->OnMessage(method_, message.release());  // Answered() takes it back
+  }
   Unref();
 }
 
@@ -121,7 +122,7 @@ std::unique_ptr<StreamCall::Message> StreamCall::TakeMessage() {
   bytes_ += message->request_size();
   if (ordered_) in_order_.push_back(message.get());
   ++unanswered_;
-  brought_ = true;
+  received_ = true;
   ++references_;
   return message;
 }
@@ -173,34 +174,57 @@ void StreamCall::Flush() {
 }
 
 void StreamCall::Advance() {
-  if (finishing_) return;
+  if (advancing_) return;
+  advancing_ = true;
+  for (Operations next = Decide(); !next.none(); next = Decide()) {
+    mutex_.Unlock();
+    Begin(&next);
+    mutex_.Lock();
+  }
+  advancing_ = false;
+}
+
+StreamCall::Operations StreamCall::Decide() {
+  Operations next;
+  if (finishing_) return next;
   if (broken_) to_write_.clear();  // bytes_ no longer matters: nothing more is read
   if (!writing_ && !to_write_.empty()) {
     writing_ = true;
-    ++references_;
     bytes_ -= to_write_.front().size();
-    grpc::ByteBuffer reply(&to_write_.front(), 1);
+    next.write = std::move(to_write_.front());
     to_write_.pop_front();
-    grpc::WriteOptions options;
-    // More is coming: gRPC may keep this one back and send both together. Safe, because one without
-    // the hint always follows: gRPC says "written" of what it keeps back, which writes the next of
-    // the queue, or finishes a stream that broke meanwhile, and finishing sends all. Not the first:
-    // "written" then waits for the headers, which would be kept back, too, for good.
-    if (!to_write_.empty() && headers_sent_) options.set_buffer_hint();
+    next.more_follows = !to_write_.empty() && headers_sent_;
     headers_sent_ = true;
-    stream_.Write(reply, options, static_cast<CompletionTag*>(&written_tag_));
   }
   const bool ended = half_closed_ || broken_ || !end_.ok();
   if (!reading_ && !ended && bytes_ < kMaxUnansweredBytes &&
       unanswered_ + in_order_.size() + to_write_.size() < kMaxUnanswered) {
     reading_ = true;
-    ++references_;
-    stream_.Read(&incoming_, static_cast<CompletionTag*>(&read_tag_));
+    next.read = true;
   }
   if (ended && Idle()) {
     finishing_ = true;
-    ++references_;
-    stream_.Finish(GrpcStatus(end_), static_cast<CompletionTag*>(&finished_tag_));
+    next.finish = GrpcStatus(end_);
+  }
+  references_ += int{next.write.has_value()} + int{next.read} + int{next.finish.has_value()};
+  return next;
+}
+
+void StreamCall::Begin(Operations* operations) {
+  if (operations->write.has_value()) {
+    const grpc::ByteBuffer reply(&*operations->write, 1);
+    grpc::WriteOptions options;
+    // With the hint gRPC may hold this message back and send it together with the next. That is
+    // safe because a write without the hint always follows: gRPC reports a held message as written,
+    // so the next is written; or the stream broke meanwhile, and finishing it sends everything. The
+    // first write has no hint: its report waits for the headers, which would be held back as well,
+    // for ever.
+    if (operations->more_follows) options.set_buffer_hint();
+    stream_.Write(reply, options, static_cast<CompletionTag*>(&written_tag_));
+  }
+  if (operations->read) stream_.Read(&incoming_, static_cast<CompletionTag*>(&read_tag_));
+  if (operations->finish.has_value()) {
+    stream_.Finish(*operations->finish, static_cast<CompletionTag*>(&finished_tag_));
   }
 }
 
@@ -217,15 +241,23 @@ void StreamCall::OnWritten(bool ok) {
 void StreamCall::OnFinished(bool) { Unref(); }
 
 void StreamCall::OnOver(bool) {
-  {
+  if (context_.IsCancelled()) {
+    cancelled_.store(true, std::memory_order_relaxed);
     absl::MutexLock lock(&mutex_);
-    if (context_.IsCancelled()) {
-      cancelled_.store(true, std::memory_order_relaxed);
-      broken_ = true;
-      Advance();
-    }
+    broken_ = true;
+    Advance();
   }
   Unref();
+}
+
+bool StreamCall::RefUnlessOver() {
+  int references = references_.load(std::memory_order_relaxed);
+  while (references > 0) {
+    if (references_.compare_exchange_weak(references, references + 1, std::memory_order_acq_rel)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 void StreamCall::Unref() {

@@ -1,17 +1,22 @@
-// One bidirectional stream: its messages go up one by one and may be answered in any order; each
-// reply is one message of the stream, written as it is ready or in the order asked. At most
-// kMaxUnanswered messages, and kMaxUnansweredBytes of them, are unanswered or unwritten: beyond
-// that the stream is not read, and HTTP/2's flow control stops the client. Internal to the
-// transport.
+// One bidirectional stream of messages. Its messages go to the handler one by one and may be
+// answered in any order; each reply is one message of the stream, written when it is ready, or in
+// the order of the requests. The stream is read only while fewer than kMaxUnanswered messages, and
+// kMaxUnansweredBytes of them, are unanswered or unwritten; HTTP/2's flow control then stops the
+// client. Internal to the engine.
+//
+// A state machine under one lock: events change the state, Advance() starts the operations that the
+// state calls for, without the lock held.
 #pragma once
 
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "server/transport/grpc/grpc_values.h"
 #include "server/transport/grpc/io_loop.h"
 
 namespace sigserve {
@@ -25,8 +30,13 @@ class StreamCall final : public Flushable {
   static void Post(IoLoop* loop, int method);
 
   void Flush() override ABSL_LOCKS_EXCLUDED(mutex_);
-  /// The server is stopping. The client is told so: UNAVAILABLE.
-  void EndLike(StreamEnd end) ABSL_LOCKS_EXCLUDED(mutex_);
+  /// The server is stopping: ends the stream with UNAVAILABLE, if `end` says so. The caller holds a
+  /// reference.
+  void Shutdown(StreamEnd end) ABSL_LOCKS_EXCLUDED(mutex_);
+  /// Takes a reference, unless the stream is being deleted.
+  bool RefUnlessOver();
+  /// Returns a reference; the last one deletes the stream.
+  void Unref();
 
  private:
   class Message;
@@ -42,26 +52,39 @@ class StreamCall final : public Flushable {
     void (StreamCall::*const handle_)(bool);
   };
 
+  // gRPC operations to start, in this order.
+  struct Operations {
+    std::optional<grpc::Slice> write;
+    bool more_follows = false;  // another write will come soon
+    bool read = false;
+    std::optional<grpc::Status> finish;
+
+    bool none() const { return !write.has_value() && !read && !finish.has_value(); }
+  };
+
   StreamCall(IoLoop* loop, int method);
   ~StreamCall();
   void OnArrived(bool ok);
   void OnRead(bool ok) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnWritten(bool ok) ABSL_LOCKS_EXCLUDED(mutex_);
-  void OnFinished(bool ok) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnFinished(bool ok);
   void OnOver(bool ok) ABSL_LOCKS_EXCLUDED(mutex_);
 
   std::unique_ptr<Message> TakeMessage() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Answered(Message* message) ABSL_LOCKS_EXCLUDED(mutex_);
   /// Its reply is the next to write.
   void QueueReply(std::unique_ptr<Message> message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  /// Nothing is in flight on our side.
+  /// Every message is answered, and every answer written.
   bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return unanswered_ == 0 && !writing_ && to_write_.empty();
   }
-  /// Starts whatever operations the state asks for.
+  /// Starts the operations that the state calls for. Releases the lock while it does; the caller
+  /// holds a reference. One thread at a time, so that operations start in the order decided:
+  /// another's call returns at once and leaves its operations to the first.
   void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  /// Gives a reference back; the last one deletes the stream.
-  void Unref();
+  /// Decides on the next operations and counts them as started, with a reference for each.
+  Operations Decide() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Begin(Operations* operations) ABSL_LOCKS_EXCLUDED(mutex_);
 
   IoLoop* const loop_;
   const int method_;
@@ -78,7 +101,7 @@ class StreamCall final : public Flushable {
   std::vector<std::unique_ptr<Message>> spare_ ABSL_GUARDED_BY(mutex_);
   absl::Status end_ ABSL_GUARDED_BY(mutex_);       // an error ends the stream
   size_t unanswered_ ABSL_GUARDED_BY(mutex_) = 0;  // messages
-  bool brought_ ABSL_GUARDED_BY(mutex_) = true;    // something since EndLike looked
+  bool received_ ABSL_GUARDED_BY(mutex_) = true;   // a message, since Shutdown() looked
   size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;       // of unanswered requests and unwritten replies
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;
   bool half_closed_ ABSL_GUARDED_BY(mutex_) = false;  // the client sends no more
@@ -86,9 +109,10 @@ class StreamCall final : public Flushable {
   bool headers_sent_ ABSL_GUARDED_BY(mutex_) = false;  // with the first write
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;        // writes no longer reach the client
   bool finishing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool advancing_ ABSL_GUARDED_BY(mutex_) = false;  // a thread is in Advance()
   bool flush_listed_ ABSL_GUARDED_BY(mutex_) = false;
-  // One for each tag that the queue still owes us, each unanswered message, and a listed flush.
-  // The first: over_tag_.
+  // One for each pending tag, each unanswered message, and a listed flush. The first is
+  // over_tag_'s.
   std::atomic<int> references_{1};
 };
 

@@ -5,12 +5,12 @@
 namespace sigserve {
 
 UnaryCall::UnaryCall(IoLoop* loop, int method) : loop_(loop), method_(method), done_tag_(this) {
-  loop_->CallBegins();
+  loop_->AddCall();
 }
 
 UnaryCall::~UnaryCall() {
-  if (arrived_) loop_->UnaryIsOver();
-  loop_->CallEnds();
+  if (arrived_) loop_->CallClosed();
+  loop_->RemoveCall();
 }
 
 void UnaryCall::Post(IoLoop* loop, int method) {
@@ -35,7 +35,7 @@ void UnaryCall::Complete(bool ok) {
 
 void UnaryCall::Arrived() {
   arrived_ = true;
-  loop_->UnaryOpens();
+  loop_->CallOpened();
   Post(loop_, method_);
   bytes_.Take(&request_);
   deadline_ = MonotonicDeadline(context_.raw_deadline());

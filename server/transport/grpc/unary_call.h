@@ -1,10 +1,10 @@
-// One unary call, from being posted to being answered; then it is posted again. Internal to the
-// transport.
+// One unary call, from being posted to being answered. Internal to the engine.
 #pragma once
 
 #include <atomic>
 #include <optional>
 
+#include "server/transport/grpc/grpc_values.h"
 #include "server/transport/grpc/io_loop.h"
 
 namespace sigserve {
@@ -54,8 +54,8 @@ class UnaryCall final : public InboundMessage, public CompletionTag, public Flus
 
   // I/O thread only.
   bool arrived_ = false;
-  bool finished_ = false;  // our reply is out, or lost
-  bool over_ = false;      // gRPC says the call is over
+  bool finished_ = false;  // our reply has left, or is lost
+  bool over_ = false;      // gRPC says that the call is over
 };
 
 }  // namespace sigserve

@@ -10,13 +10,13 @@ constexpr absl::Duration kMs = absl::Milliseconds(1);
 // A thread that begins with `share` and does what it is told.
 class Thread {
  public:
-  explicit Thread(double share) : share_(share) { share_.Begin(used_, now_); }
+  explicit Thread(double share) : budget_(share) { budget_.Start(used_, now_); }
 
   /// A turn of so much work, for which others took the processor meanwhile; returns the rest.
   absl::Duration Turn(absl::Duration work, absl::Duration taken = absl::ZeroDuration()) {
     used_ += work;
     now_ += work + taken;
-    const absl::Duration rest = share_.Rest(used_, now_);
+    const absl::Duration rest = budget_.Rest(used_, now_);
     now_ += rest;
     return rest;
   }
@@ -24,7 +24,7 @@ class Thread {
   double part() const { return absl::FDivDuration(used_, now_); }
 
  private:
-  CpuBudget share_;
+  CpuBudget budget_;
   absl::Duration used_;
   absl::Duration now_;
 };
@@ -62,14 +62,14 @@ TEST(CpuBudgetTest, AfterALongTurnOneRestIsEnough) {
 }
 
 TEST(CpuBudgetTest, WhatWasUsedWhileNobodyWantedItIsFree) {
-  CpuBudget share(0.5);
-  share.Begin(absl::Seconds(5), absl::Seconds(7));
-  EXPECT_EQ(share.Rest(absl::Seconds(5) + kMs, absl::Seconds(7) + kMs), absl::ZeroDuration());
-  share.End();
-  EXPECT_FALSE(share.begun());
-  share.Begin(absl::Seconds(50), absl::Seconds(52));
-  share.Begin(absl::Seconds(60), absl::Seconds(62));  // it has begun
-  EXPECT_EQ(share.Rest(absl::Seconds(50) + kMs, absl::Seconds(52) + kMs), absl::ZeroDuration());
+  CpuBudget budget(0.5);
+  budget.Start(absl::Seconds(5), absl::Seconds(7));
+  EXPECT_EQ(budget.Rest(absl::Seconds(5) + kMs, absl::Seconds(7) + kMs), absl::ZeroDuration());
+  budget.Stop();
+  EXPECT_FALSE(budget.active());
+  budget.Start(absl::Seconds(50), absl::Seconds(52));
+  budget.Start(absl::Seconds(60), absl::Seconds(62));  // it has begun
+  EXPECT_EQ(budget.Rest(absl::Seconds(50) + kMs, absl::Seconds(52) + kMs), absl::ZeroDuration());
 }
 
 TEST(CpuBudgetTest, AWholeProcessorHasNoLimit) {

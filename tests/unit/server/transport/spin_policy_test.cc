@@ -10,27 +10,27 @@ constexpr absl::Duration kSpin = absl::Microseconds(100);
 TEST(SpinPolicyTest, SpinsOnlyWhileCallsKeepComing) {
   const absl::Duration now = absl::Seconds(7);
   SpinPolicy policy(kSpin);
-  EXPECT_FALSE(policy.Spins(now));
-  policy.Slept(absl::Microseconds(149));
-  EXPECT_TRUE(policy.Spins(now));
-  policy.Slept(absl::Microseconds(151));
-  EXPECT_FALSE(policy.Spins(now));
+  EXPECT_FALSE(policy.ShouldSpin(now));
+  policy.OnWake(absl::Microseconds(149));
+  EXPECT_TRUE(policy.ShouldSpin(now));
+  policy.OnWake(absl::Microseconds(151));
+  EXPECT_FALSE(policy.ShouldSpin(now));
 }
 
 TEST(SpinPolicyTest, PausesWhereTheProcessorIsWanted) {
   absl::Duration now = absl::Seconds(7);
   SpinPolicy policy(kSpin);
-  policy.Slept(absl::Microseconds(149));
-  policy.SpunInVain(0, now);
-  EXPECT_TRUE(policy.Spins(now));
-  policy.SpunInVain(1, now);
-  EXPECT_FALSE(policy.Spins(now));
+  policy.OnWake(absl::Microseconds(149));
+  policy.OnSpinTimeout(0, now);
+  EXPECT_TRUE(policy.ShouldSpin(now));
+  policy.OnSpinTimeout(1, now);
+  EXPECT_FALSE(policy.ShouldSpin(now));
   now += absl::Milliseconds(99);
-  EXPECT_FALSE(policy.Spins(now));
+  EXPECT_FALSE(policy.ShouldSpin(now));
   now += absl::Milliseconds(2);
-  EXPECT_TRUE(policy.Spins(now));
-  policy.SpunInVain(1, now);  // none since
-  EXPECT_TRUE(policy.Spins(now));
+  EXPECT_TRUE(policy.ShouldSpin(now));
+  policy.OnSpinTimeout(1, now);  // none since
+  EXPECT_TRUE(policy.ShouldSpin(now));
 }
 
 TEST(ThreadPreemptionsTest, NeverFall) {
@@ -42,12 +42,12 @@ TEST(ThreadPreemptionsTest, NeverFall) {
 TEST(SpinPolicyTest, NotWhileOthersWantTheProcessor) {
   bool wanted = false;
   SpinPolicy policy(kSpin, [&wanted] { return wanted; });
-  policy.Slept(absl::Microseconds(10));
-  EXPECT_TRUE(policy.Spins(absl::Seconds(1)));
+  policy.OnWake(absl::Microseconds(10));
+  EXPECT_TRUE(policy.ShouldSpin(absl::Seconds(1)));
   wanted = true;
-  EXPECT_FALSE(policy.Spins(absl::Seconds(1)));
+  EXPECT_FALSE(policy.ShouldSpin(absl::Seconds(1)));
   wanted = false;
-  EXPECT_TRUE(policy.Spins(absl::Seconds(1)));
+  EXPECT_TRUE(policy.ShouldSpin(absl::Seconds(1)));
 }
 
 }  // namespace

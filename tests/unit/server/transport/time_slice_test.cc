@@ -38,7 +38,7 @@ TEST(TimeSliceTest, IsTheThreadsOwnAndLeavesItsPriorityAlone) {
     errno = 0;
     EXPECT_TRUE(nice(3) != -1 || errno == 0);
     const Attributes before = OfThisThread();
-    AskForTimeSlice(200'000);
+    SetTimeSlice(200'000);
     const Attributes after = OfThisThread();
     EXPECT_EQ(after.policy, before.policy);
     EXPECT_EQ(after.nice, before.nice);

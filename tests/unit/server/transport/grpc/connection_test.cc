@@ -59,25 +59,14 @@ class RawConnection {
 
 class ConnectionTest : public testing::Test {
  protected:
-  void TearDown() override {
-    transport_->StopAccepting();
-    server_->Shutdown(std::chrono::system_clock::now());
-    transport_->Stop();
-    server_.reset();
-  }
   void Start(TransportOptions options) {
     options.listener.address = "127.0.0.1:0";
     ASSERT_OK_AND_ASSIGN(
-        transport_, GrpcTransport::Create(options, {{.path = "/test.Echo/Unary"}},
-                                          [](int) { return std::make_unique<PlainHandler>(); }));
-    grpc::ServerBuilder builder;
-    transport_->AddTo(&builder, grpc::InsecureServerCredentials());
-    server_ = builder.BuildAndStart();
-    transport_->Start();
+        transport_, GrpcTransport::Start(options, {{.path = "/test.Echo/Unary"}},
+                                         [](int) { return std::make_unique<PlainHandler>(); }));
   }
 
   std::unique_ptr<GrpcTransport> transport_;
-  std::unique_ptr<grpc::Server> server_;
 };
 
 TEST_F(ConnectionTest, SaysHowManyCallsItTakesAtOnce) {
@@ -111,9 +100,8 @@ TEST_F(ConnectionTest, IsToldToGoWhenTheServerStops) {
   const RawConnection connection(transport_->port());
   std::string payload;
   ASSERT_EQ(connection.Await(kSettings, &payload), kSettings);
-  std::thread stop([this] { server_->Shutdown(std::chrono::system_clock::now()); });
+  transport_->BeginShutdown(absl::InfiniteFuture());
   EXPECT_EQ(connection.Await(kGoAway, &payload), kGoAway);
-  stop.join();
 }
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/transport/grpc/stream_call.h"
 #include "tests/support/message_handlers.h"
+#include "tests/support/raw_client.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
@@ -88,36 +89,29 @@ class EchoHandler final : public testing_support::PlainHandler {
 class GrpcTransportTest : public testing::Test {
  protected:
   void SetUp() override { Start("127.0.0.1:0"); }
-  void TearDown() override { Stop(std::chrono::seconds(5)); }
+  void TearDown() override { Stop(); }
 
-  void Start(const std::string& address, IoLoopOptions loop = {}) {
+  void Start(const std::string& address, TurnOptions turn = {}) {
     TransportOptions options;
     options.listener.address = address;
-    options.loop = std::move(loop);
+    options.turn = std::move(turn);
     ASSERT_OK_AND_ASSIGN(
         transport_,
-        GrpcTransport::Create(
+        GrpcTransport::Start(
             options,
             {{.path = "/test.Echo/Unary"},
              {.path = "/test.Echo/Stream", .kind = MethodKind::kMessageStream},
              {.path = "/test.Echo/Ordered", .kind = MethodKind::kMessageStream, .ordered = true}},
             [this](int) { return std::make_unique<EchoHandler>(&held_); }));
-    grpc::ServerBuilder builder;
-    transport_->AddTo(&builder, grpc::InsecureServerCredentials());
-    server_ = builder.BuildAndStart();
-    ASSERT_NE(server_, nullptr);
-    transport_->Start();
     const std::string& bound = transport_->bound_address();
     channel_ = grpc::CreateCustomChannel(bound, grpc::InsecureChannelCredentials(), {});
   }
 
-  void Stop(std::chrono::milliseconds patience) {
+  /// Lets calls in flight finish.
+  void Stop() {
     channel_.reset();
-    if (server_ == nullptr) return;
-    transport_->StopAccepting();
-    server_->Shutdown(std::chrono::system_clock::now() + patience);
-    transport_->Stop();
-    server_.reset();
+    if (transport_ == nullptr) return;
+    transport_->Drain(absl::Seconds(5), [] { return false; });
     transport_.reset();
   }
 
@@ -188,12 +182,11 @@ class GrpcTransportTest : public testing::Test {
 
   std::atomic<int> held_{0};
   std::unique_ptr<GrpcTransport> transport_;
-  std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
 };
 
 TEST_F(GrpcTransportTest, AThreadThatIsToRestAnswersAllTheSame) {
-  Stop(std::chrono::seconds(5));
+  Stop();
   std::atomic<int> asked = 0;
   Start("127.0.0.1:0", {.spin = absl::Microseconds(50),
                         .processor_is_wanted = [&asked] { return ++asked % 100 != 0; },
@@ -204,7 +197,7 @@ TEST_F(GrpcTransportTest, AThreadThatIsToRestAnswersAllTheSame) {
     EXPECT_EQ(answer, absl::StrCat(i));
   }
   EXPECT_GE(asked, 50);
-  Stop(std::chrono::seconds(5));
+  Stop();
 }
 
 TEST_F(GrpcTransportTest, UnaryCallsOfAnySize) {
@@ -254,11 +247,30 @@ TEST_F(GrpcTransportTest, StreamsAnswerAsReadyOrAsAsked) {
 }
 
 TEST_F(GrpcTransportTest, UnixSocket) {
-  Stop(std::chrono::seconds(1));
+  Stop();
   Start(absl::StrCat("unix:", testing::TempDir(), "grpc_transport_test.", getpid()));
   std::string answer;
   EXPECT_TRUE(Call("hello", &answer).ok());
   EXPECT_EQ(answer, "hello");
+}
+
+TEST_F(GrpcTransportTest, Ipv6AndBoth) {
+  if (!testing_support::MachineHasIpv6()) GTEST_SKIP() << "no IPv6 here";
+  const struct {
+    const char* listens;
+    std::vector<const char*> hosts;
+  } cases[] = {{"[::1]:0", {"[::1]"}}, {"[::]:0", {"[::1]", "127.0.0.1"}}};
+  for (const auto& c : cases) {
+    Stop();
+    Start(c.listens);
+    for (const char* host : c.hosts) {
+      channel_ = grpc::CreateChannel(absl::StrCat(host, ":", transport_->port()),
+                                     grpc::InsecureChannelCredentials());
+      std::string answer;
+      EXPECT_TRUE(Call("hello", &answer).ok()) << c.listens << " by " << host;
+      EXPECT_EQ(answer, "hello");
+    }
+  }
 }
 
 TEST_F(GrpcTransportTest, EveryCallEndsWhenTheServerShutsDown) {
@@ -274,9 +286,7 @@ TEST_F(GrpcTransportTest, EveryCallEndsWhenTheServerShutsDown) {
           << code;
     });
   }
-  transport_->StopAccepting();
-  server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(5));
-  transport_->Stop();
+  transport_->Drain(absl::Seconds(5), [] { return false; });
   for (std::thread& caller : callers) caller.join();
 }
 
@@ -336,7 +346,7 @@ TEST_F(GrpcTransportTest, UnansweredMessagesOfAStreamAreBounded) {
   } cases[] = {{10, 1500, static_cast<int>(StreamCall::kMaxUnanswered)},
                {size_t{1} << 20, 10, static_cast<int>(StreamCall::kMaxUnansweredBytes >> 20)}};
   for (const auto& c : cases) {
-    Stop(std::chrono::seconds(5));
+    Stop();
     Start("127.0.0.1:0");
     held_ = 0;
     grpc::GenericStub stub(channel_);
@@ -403,11 +413,17 @@ TEST_F(GrpcTransportTest, AnErrorEndsAStream) {
   EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
 }
 
-TEST_F(GrpcTransportTest, UnknownMethodsAreUnimplemented) {
-  grpc::ClientContext context;
-  std::string answer;
-  EXPECT_EQ(Call("/test.Echo/Other", "x", &answer, &context).error_code(),
-            grpc::StatusCode::UNIMPLEMENTED);
+TEST_F(GrpcTransportTest, TheHandlerRejectsUnknownPaths) {
+  for (int i = 0; i < 100; ++i) {
+    grpc::ClientContext context;
+    std::string answer;
+    const grpc::Status status = Call("/test.Echo/Other", "x", &answer, &context);
+    ASSERT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+    ASSERT_EQ(status.error_message(), "unknown: /test.Echo/Other");
+  }
+  grpc::Status status;
+  EXPECT_THAT(Stream("/none/Stream", {}, &status), ElementsAre());
+  EXPECT_EQ(status.error_message(), "unknown: /none/Stream");
 }
 
 }  // namespace

@@ -127,29 +127,18 @@ class ReactorCallTest : public testing::Test {
     options.executor = [](const std::function<void()>& work) { std::thread(work).detach(); };
     ASSERT_OK_AND_ASSIGN(
         transport_,
-        GrpcTransport::Create(options,
-                              {{.path = "/test/Outside", .kind = MethodKind::kReactorStream},
-                               {.path = "/test/Reactor", .kind = MethodKind::kReactorStream}},
-                              [this](int) {
-                                return std::make_unique<testing_support::PlainHandler>(
-                                    [this](int method) { return Open(method); });
-                              }));
-    grpc::ServerBuilder builder;
-    transport_->AddTo(&builder, grpc::InsecureServerCredentials());
-    server_ = builder.BuildAndStart();
-    ASSERT_NE(server_, nullptr);
-    transport_->Start();
+        GrpcTransport::Start(options,
+                             {{.path = "/test/Outside", .kind = MethodKind::kReactorStream},
+                              {.path = "/test/Reactor", .kind = MethodKind::kReactorStream}},
+                             [this](int) {
+                               return std::make_unique<testing_support::PlainHandler>(
+                                   [this](int method) { return Open(method); });
+                             }));
     grpc::GenericStub stub(
         grpc::CreateChannel(transport_->bound_address(), grpc::InsecureChannelCredentials()));
     stream_ = stub.PrepareCall(&context_, "/test/Reactor", &queue_);
     stream_->StartCall(nullptr);
     ASSERT_TRUE(Next());
-  }
-  void TearDown() override {
-    transport_->StopAccepting();
-    server_->Shutdown(std::chrono::system_clock::now());
-    transport_->Stop();
-    server_.reset();
   }
 
   std::shared_ptr<StreamReactor> Open(int method) {
@@ -188,7 +177,6 @@ class ReactorCallTest : public testing::Test {
 
   Log log_;
   std::unique_ptr<GrpcTransport> transport_;
-  std::unique_ptr<grpc::Server> server_;
   grpc::ClientContext context_;
   grpc::CompletionQueue queue_;
   std::unique_ptr<grpc::GenericClientAsyncReaderWriter> stream_;
@@ -254,7 +242,7 @@ TEST_F(ReactorCallTest, EndedByAnotherThread) {
 TEST_F(ReactorCallTest, EndsWithTheServer) {
   Write("a");
   log_.AwaitFirst();
-  server_->Shutdown(std::chrono::system_clock::now());
+  transport_->BeginShutdown(absl::Now());
   EXPECT_FALSE(Finish().ok());
   EXPECT_EQ(log_.Whole(), "a cut-off done");
 }

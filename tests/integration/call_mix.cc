@@ -12,13 +12,13 @@ namespace {
 constexpr int64_t kColumns = 4;
 constexpr int64_t kWideColumns = 256;
 
-int64_t Columns(Model model) { return model == Model::kTurned ? kWideColumns : kColumns; }
+int64_t Columns(Model model) { return model == Model::kPermuted ? kWideColumns : kColumns; }
 
 /// Column j of the answer is this column of the input.
-int64_t TurnedFrom(int64_t j) { return (j * 101 + 37) % kWideColumns; }
+int64_t PermutedFrom(int64_t j) { return (j * 101 + 37) % kWideColumns; }
 
-/// Whole numbers below 2^24, which floats hold exactly. Two requests share no row: the first two
-/// columns hold the number and the row.
+/// Integers below 2^24, which float32 holds exactly. All rows of all requests differ: the first two
+/// columns hold the request's number and the row's.
 float Value(uint32_t number, int64_t row, int64_t column) {
   if (column == 0) return static_cast<float>(number % (1U << 24));
   if (column == 1) return static_cast<float>(row);
@@ -30,7 +30,7 @@ std::string Bytes(const std::vector<float>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
 }
 
-// Strings, for g++ 12 warns of overlaps in literals of one letter (GCC bug 105651).
+// Strings, because g++ 12 warns about one-letter literals (GCC bug 105651).
 const std::string kX = "x";
 const std::string kY = "y";
 const std::string kW = "w";
@@ -51,7 +51,7 @@ std::string Name(Method method) {
 }
 
 std::string Name(Model model) {
-  constexpr const char* kNames[] = {"negated", "doubled", "turned", "nobody"};
+  constexpr const char* kNames[] = {"negated", "doubled", "permuted", "missing"};
   return kNames[static_cast<int>(model)];
 }
 
@@ -71,7 +71,7 @@ std::string ModelBytes(Model model) {
     node.set_op_type("Add");
     node.add_input(kX);
   }
-  if (model == Model::kTurned) {
+  if (model == Model::kPermuted) {
     node.set_op_type("MatMul");
     node.add_input(kW);
     onnx::TensorProto& weights = *graph.add_initializer();
@@ -81,7 +81,7 @@ std::string ModelBytes(Model model) {
     weights.add_dims(kWideColumns);
     std::vector<float> values(kWideColumns * kWideColumns);
     for (int64_t j = 0; j < kWideColumns; ++j) {
-      values[static_cast<size_t>(TurnedFrom(j) * kWideColumns + j)] = 1;
+      values[static_cast<size_t>(PermutedFrom(j) * kWideColumns + j)] = 1;
     }
     weights.set_raw_data(Bytes(values));
   }
@@ -92,21 +92,22 @@ bool IsWild(Model model, Method method) {
   return model != Model::kNegated && (static_cast<int>(model) + static_cast<int>(method)) % 2 == 1;
 }
 
-Ask Ask::Random(uint32_t number, Method method, bool wild, std::mt19937& random) {
-  Ask ask;
-  ask.number = number;
+NumberedRequest NumberedRequest::Random(uint32_t number, Method method, bool wild,
+                                        std::mt19937& random) {
+  NumberedRequest sent;
+  sent.number = number;
   const uint32_t kind = random() % 100;
   do {
-    ask.model = static_cast<Model>(random() % 3);
-  } while (IsWild(ask.model, method) != wild);
-  if (kind < 2 && IsWild(Model::kNobody, method) == wild) ask.model = Model::kNobody;
-  ask.bad = kind == 99;
-  ask.rows = 1 + random() % 4;
-  if (kind >= 90) ask.rows = 1 + random() % (ask.model == Model::kTurned ? 200 : 64);
-  return ask;
+    sent.model = static_cast<Model>(random() % 3);
+  } while (IsWild(sent.model, method) != wild);
+  if (kind < 2 && IsWild(Model::kMissing, method) == wild) sent.model = Model::kMissing;
+  sent.bad = kind == 99;
+  sent.rows = 1 + random() % 4;
+  if (kind >= 90) sent.rows = 1 + random() % (sent.model == Model::kPermuted ? 200 : 64);
+  return sent;
 }
 
-std::string Ask::Input() const {
+std::string NumberedRequest::Input() const {
   std::vector<float> values;
   const int64_t columns = Columns(model) - (bad ? 1 : 0);
   for (int64_t row = 0; row < rows; ++row) {
@@ -115,19 +116,19 @@ std::string Ask::Input() const {
   return Bytes(values);
 }
 
-std::string Ask::Answer() const {
+std::string NumberedRequest::Answer() const {
   std::vector<float> values;
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t j = 0; j < Columns(model); ++j) {
       if (model == Model::kNegated) values.push_back(-Value(number, row, j));
       if (model == Model::kDoubled) values.push_back(2 * Value(number, row, j));
-      if (model == Model::kTurned) values.push_back(Value(number, row, TurnedFrom(j)));
+      if (model == Model::kPermuted) values.push_back(Value(number, row, PermutedFrom(j)));
     }
   }
   return Bytes(values);
 }
 
-void Ask::Fill(v1::PredictRequest* request) const {
+void NumberedRequest::Fill(v1::PredictRequest* request) const {
   request->mutable_model()->set_name(Name(model));
   if (!bad && number % 2 == 0) {
     request->set_matrix(Input());
@@ -141,7 +142,7 @@ void Ask::Fill(v1::PredictRequest* request) const {
   std::memcpy(x->mutable_float_values()->mutable_data(), bytes.data(), bytes.size());
 }
 
-void Ask::Fill(inference::ModelInferRequest* request) const {
+void NumberedRequest::Fill(inference::ModelInferRequest* request) const {
   request->set_model_name(Name(model));
   request->set_id(std::to_string(number));
   auto* x = request->add_inputs();
@@ -152,27 +153,27 @@ void Ask::Fill(inference::ModelInferRequest* request) const {
   request->add_raw_input_contents(Input());
 }
 
-bool Ask::IsAnsweredBy(const v1::PredictResponse& response) const {
+bool NumberedRequest::IsAnsweredBy(const v1::PredictResponse& response) const {
   if (response.model_name() != Name(model) || response.outputs_size() != 1) return false;
   const auto& values = response.outputs(0).probabilities();
   return Bytes({values.begin(), values.end()}) == Answer();
 }
 
-bool Ask::IsAnsweredBy(const inference::ModelInferResponse& response) const {
+bool NumberedRequest::IsAnsweredBy(const inference::ModelInferResponse& response) const {
   return response.model_name() == Name(model) && response.id() == std::to_string(number) &&
          response.raw_output_contents_size() == 1 && response.raw_output_contents(0) == Answer();
 }
 
-void Tallies::Ended(const Ask& ask, Method method, int code) {
-  Tally& tally = of(ask.model, method);
+void Tallies::Ended(const NumberedRequest& sent, Method method, int code) {
+  Tally& tally = of(sent.model, method);
   ++tally.ended[CodeName(code)];
-  if (code == 0) tally.rows += ask.rows;
+  if (code == 0) tally.rows += sent.rows;
 }
 
-void Tallies::Lost(const Ask& ask, Method method) {
-  Tally& tally = of(ask.model, method);
+void Tallies::Lost(const NumberedRequest& sent, Method method) {
+  Tally& tally = of(sent.model, method);
   ++tally.unknown;
-  tally.unknown_rows += ask.rows;
+  tally.unknown_rows += sent.rows;
 }
 
 void Tallies::Add(const Tallies& other) {

@@ -1,5 +1,5 @@
-// What the tests of conservation send: requests whose every value is a number of its own, over
-// several models and both APIs, with the exact answer known; and tallies of how they ended.
+// The requests of conservation_test: over several models and both APIs, each with distinct values
+// and an exact expected answer; and counts of how they ended.
 #pragma once
 
 #include <cstdint>
@@ -14,32 +14,33 @@
 
 namespace sigserve::testing_support {
 
-/// The methods that answer predictions, as the metrics name them.
+/// The prediction methods, with the names that the metrics use.
 enum class Method { kPredict, kModelInfer, kPredictStream, kModelStreamInfer };
 constexpr int kMethods = 4;
 std::string Name(Method method);
 
-/// Models with answers that are exact: -x, 2x, and x with its columns in another order, the last
-/// one wide enough for the compute threads. `kNobody` does not exist.
-enum class Model { kNegated, kDoubled, kTurned, kNobody };
+/// Models with exact answers: -x, 2x, and x with permuted columns; the last one is heavy enough for
+/// the compute threads. `kMissing` does not exist.
+enum class Model { kNegated, kDoubled, kPermuted, kMissing };
 constexpr int kModels = 4;
 std::string Name(Model model);
 /// The ONNX file's bytes.
 std::string ModelBytes(Model model);
 
-/// Calm: every call is waited for. Wild: cancels, deadlines, lost connections. Told apart by what
-/// the server counts by, so that one can be compared exactly while both share batches.
+/// Calm calls run to their end. Wild ones are cancelled, have short deadlines or lose their
+/// connection. A (model, method) pair is one or the other, because the server counts by that pair:
+/// calm pairs can then be compared exactly, although calm and wild requests share batches.
 bool IsWild(Model model, Method method);
 
-/// One request, from its number alone.
-struct Ask {
+/// A request whose contents follow from its number.
+struct NumberedRequest {
   uint32_t number = 0;
   Model model = Model::kNegated;
   int64_t rows = 1;
-  bool bad = false;  // one column too few
+  bool bad = false;  // one column is missing
 
-  /// Random but for its number.
-  static Ask Random(uint32_t number, Method method, bool wild, std::mt19937& random);
+  /// Everything but the number is random.
+  static NumberedRequest Random(uint32_t number, Method method, bool wild, std::mt19937& random);
 
   /// Row-major float32.
   std::string Input() const;
@@ -51,25 +52,25 @@ struct Ask {
   bool IsAnsweredBy(const inference::ModelInferResponse& response) const;
 };
 
-/// What became of the calls of one method and one model.
+/// How the calls of one method to one model ended.
 struct Tally {
   int64_t started = 0;
-  std::map<std::string, int64_t> ended;  // by code, as the server said
-  int64_t rows = 0;                      // of those that ended OK
-  /// Ended by the client, or by a lost connection: what the server said, if anything, is unknown.
+  std::map<std::string, int64_t> ended;  // by the server's code
+  int64_t rows = 0;                      // of calls that ended OK
+  /// Ended by the client or by a lost connection: the server's result, if any, is unknown.
   int64_t unknown = 0;
   int64_t unknown_rows = 0;
 };
 
 class Tallies {
  public:
-  void Started(const Ask& ask, Method method) { ++of(ask.model, method).started; }
-  void Ended(const Ask& ask, Method method, int code);
-  void Lost(const Ask& ask, Method method);
+  void Started(const NumberedRequest& sent, Method method) { ++of(sent.model, method).started; }
+  void Ended(const NumberedRequest& sent, Method method, int code);
+  void Lost(const NumberedRequest& sent, Method method);
   void Add(const Tallies& other);
   Tally& of(Model model, Method method) { return tallies_[{model, method}]; }
 
-  /// Answers that were another request's, or none of any; not to happen.
+  /// Answers that belong to another request or to none. Must stay 0.
   int64_t wrong = 0;
 
  private:

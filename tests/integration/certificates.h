@@ -1,4 +1,4 @@
-// Certificates for tests of TLS, made on the spot: no keys lie in the repository, and none expire.
+// Certificates for TLS tests, made when a test runs: no keys in the source tree, none that expire.
 #pragma once
 
 #include <openssl/evp.h>
@@ -14,7 +14,7 @@ struct CertificateFiles {
   std::string key;
 };
 
-/// Signs certificates, and writes them as PEM files into a directory that the caller removes.
+/// Signs certificates and writes them as PEM files into a directory that the caller removes.
 class TestAuthority {
  public:
   TestAuthority(std::string directory, std::string name);

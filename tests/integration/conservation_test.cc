@@ -1,12 +1,12 @@
-// A real server under calls that are cancelled, get late and lose their connections, beside others
-// that are waited for, over several models, both APIs, unary calls and streams: every call ends
-// once, every answer is its own request's bit for bit, and what the server counted is what its
-// clients saw. A million calls take some minutes:
+// A real server under a mix of calls: some run to their end, others are cancelled, exceed their
+// deadline or lose their connection; over several models, both APIs, unary calls and streams. Every
+// call ends exactly once, every answer belongs to its request bit for bit, and the server's metrics
+// agree with what its clients saw. A million calls take some minutes:
 //   integration --gtest_also_run_disabled_tests --gtest_filter='*MillionCalls'
 //
-// What is compared: of the calm methods of a model, all, exactly. Of the wild ones, each code that
-// clients were told is at most what the server counted, and the server counted no more than was
-// sent: what it said to a client that had gone, or whether it ever saw the call, nobody knows.
+// Calm pairs of model and method must agree exactly. For wild pairs the server's result of a lost
+// call is unknown, so there are bounds: per code, clients saw at most what the server counted, and
+// the server counted at most what was sent.
 #include <cstdio>
 #include <iterator>
 #include <map>
@@ -44,7 +44,7 @@ using testing_support::UnaryClient;
 class ConservationTest : public testing::Test {
  protected:
   void SetUp() override {
-    for (const Model model : {Model::kNegated, Model::kDoubled, Model::kTurned}) {
+    for (const Model model : {Model::kNegated, Model::kDoubled, Model::kPermuted}) {
       repository_.AddModel(Name(model), 1, ModelBytes(model));
     }
     server_ = ServerProcess::Start(repository_.path());
@@ -53,7 +53,7 @@ class ConservationTest : public testing::Test {
 
   /// The metrics once nothing is in flight.
   Exposition WhenIdle() {
-    const absl::Time until = absl::Now() + testing_support::kPatience;
+    const absl::Time until = absl::Now() + testing_support::kTimeout;
     while (true) {
       Exposition metrics(testing_support::HttpGet(server_->http_address(), "/metrics").body);
       EXPECT_TRUE(metrics.Has("sigserve_requests_in_flight"));
@@ -97,12 +97,12 @@ class ConservationTest : public testing::Test {
         started += tally.started;
         unknown += tally.unknown;
       }
-      if (model != Model::kNobody) CheckModel(model, all, metrics);
+      if (model != Model::kMissing) CheckModel(model, all, metrics);
     }
     EXPECT_EQ(started, 20 * part);
-    EXPECT_GT(unknown, started / 20);  // else nothing was wild
+    EXPECT_GT(unknown, started / 20);  // otherwise nothing was wild
     EXPECT_LT(unknown, started / 2);
-    // Both lanes took part.
+    // Both I/O threads and compute threads ran batches.
     EXPECT_GT(metrics.Sum("sigserve_batches_total", {{"reason", "drained"}}), 0);
     EXPECT_GT(metrics.Sum("sigserve_batches_total"),
               metrics.Sum("sigserve_batches_total", {{"reason", "drained"}}));
@@ -112,7 +112,7 @@ class ConservationTest : public testing::Test {
   static void CheckCalls(Model model, Method method, const Tally& tally,
                          const Exposition& metrics) {
     SCOPED_TRACE(absl::StrCat(Name(model), " ", Name(method)));
-    const std::string label = model == Model::kNobody ? "" : Name(model);
+    const std::string label = model == Model::kMissing ? "" : Name(model);
     std::map<std::string, int64_t> served =
         metrics.By("code", "sigserve_requests_total", {{"model", label}, {"method", Name(method)}});
     int64_t served_calls = 0;
@@ -125,7 +125,7 @@ class ConservationTest : public testing::Test {
       std::printf(" %s %ld", code.c_str(), static_cast<long>(count));
     }
     std::printf("\n");
-    if (method == Method::kModelStreamInfer) {  // whose errors have no codes
+    if (method == Method::kModelStreamInfer) {  // its errors have no codes
       const int64_t ok = served["OK"];
       served = {{"UNKNOWN", served_calls - ok}, {"OK", ok}};
       for (auto it = served.begin(); it != served.end();) {

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""examples_test.py BIN_DIR SOURCE_DIR: sigserve answers on deploy/examples as PyTorch did.
+"""examples_test.py BIN_DIR SOURCE_DIR: sigserve's answers for deploy/examples match PyTorch's.
 
 Every row goes through a Python client made from proto/inference/*.proto alone (protoc, grpc_python_plugin, grpcio), with raw
 and with typed contents; some go through sigctl. Probabilities within 1e-6 of reference.csv; the held-out accuracy is the reference's.

@@ -1,5 +1,5 @@
-// Clients that mean harm, or come to it: zipped bombs, uploads that stall, deadlines that are over,
-// clients that die in the middle of calls. Each leaves the server healthy.
+// Malicious and failing clients: zip bombs, stalled uploads, expired deadlines, clients that die
+// during calls. After each the server is healthy.
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <poll.h>
@@ -43,7 +43,7 @@ class HostileTest : public testing::Test {
     v1::PredictResponse response;
     grpc::ClientContext context;
     const grpc::Status status =
-        v1::PredictionService::NewStub(channel_)->Predict(&context, Ask(1), &response);
+        v1::PredictionService::NewStub(channel_)->Predict(&context, MakeRequest(1), &response);
     EXPECT_TRUE(status.ok()) << status.error_message();
     EXPECT_EQ(server_->Stop(), 0) << server_->log();
   }
@@ -54,14 +54,14 @@ class HostileTest : public testing::Test {
     return true;
   }
 
-  static v1::PredictRequest Ask(size_t rows) {
+  static v1::PredictRequest MakeRequest(size_t rows) {
     v1::PredictRequest request;
     request.mutable_model()->set_name("mlp_64_128_2");
     request.set_matrix(std::string(rows * 64 * sizeof(float), '\0'));
     return request;
   }
 
-  /// Sum of a counter's samples whose labels contain all of these.
+  /// The sum of a counter over all series whose labels contain all of `labels`.
   int64_t Counter(const std::string& name, const std::vector<std::string>& labels) const {
     int64_t sum = 0;
     for (const absl::string_view line :
@@ -115,13 +115,13 @@ TEST_F(HostileTest, GzippedRequestsAreServed) {
     context.set_compression_algorithm(algorithm);
     v1::PredictResponse response;
     const grpc::Status status =
-        v1::PredictionService::NewStub(channel_)->Predict(&context, Ask(1000), &response);
+        v1::PredictionService::NewStub(channel_)->Predict(&context, MakeRequest(1000), &response);
     EXPECT_TRUE(status.ok()) << status.error_message();
     EXPECT_EQ(response.outputs(0).probabilities_size(), 2000);
   }
 }
 
-TEST_F(HostileTest, AnUploadThatStallsGivesItsMemoryBack) {
+TEST_F(HostileTest, AStalledUploadReleasesItsMemory) {
   const std::string config = repository_.path() + ".config";
   std::ofstream(config) << "training { upload_stall_seconds: 1 max_data_bytes: 100 }";
   const bool started = Start({"--config=" + config});
@@ -161,15 +161,15 @@ struct Tally final : bench::AnswerHandler {
   std::map<int, int64_t> codes;
 };
 
-// A client that does not look at its own clock: only the server can say DEADLINE_EXCEEDED.
-TEST_F(HostileTest, TheServerItselfRefusesWhatIsTooLate) {
+// This client has no deadline timer of its own: only the server can say DEADLINE_EXCEEDED.
+TEST_F(HostileTest, TheServerRefusesLateRequests) {
   ASSERT_TRUE(Start());
   Tally tally;
   ASSERT_OK_AND_ASSIGN(const auto connection,
                        bench::H2Connection::Connect(server_->grpc_address(), &tally));
-  // gRPC counts a microsecond as a millisecond: so many calls that most are later than that.
+  // gRPC rounds a microsecond up to a millisecond: with this many calls most are later than that.
   const int method = connection->AddMethod({.path = kPredict, .timeout_us = 1});
-  const std::string message = Ask(20).SerializeAsString();
+  const std::string message = MakeRequest(20).SerializeAsString();
   constexpr int64_t kCalls = 3000;
   for (int64_t sent = 0; sent < kCalls || connection->open_calls() > 0;) {
     while (sent < kCalls && connection->CanStart()) {
@@ -186,8 +186,8 @@ TEST_F(HostileTest, TheServerItselfRefusesWhatIsTooLate) {
   EXPECT_EQ(Counter("sigserve_requests_total", {"DEADLINE_EXCEEDED"}), late);
 }
 
-TEST_F(HostileTest, ClientsThatAreKilledInTheMiddleOfCalls) {
-  // The drain time: the server stops well before only if none of their calls is left.
+TEST_F(HostileTest, KilledClientsLeaveTheServerHealthy) {
+  // With this drain time the server stops within the test's limit only if no call is left.
   ASSERT_TRUE(Start({"--drain_seconds=3600"}));
   for (const char* kind : {"--stream", "--api=oip", "--stream", "--api=sigserve"}) {
     const int64_t before = Counter("sigserve_requests_total", {"OK"});

@@ -1,4 +1,4 @@
-// A whole server from start to stop: what it says, what it survives, what it tells probes.
+// A server process from start to stop: its output, its errors, its answers to probes.
 #include <grpcpp/grpcpp.h>
 #include <signal.h>
 
@@ -87,10 +87,11 @@ TEST_F(LifecycleTest, HealthAnswersForTheServerAndForEachModel) {
   }
   ASSERT_OK_AND_ASSIGN(const Health broken, client_->CheckHealth("broken"));
   EXPECT_EQ(broken, Health::kNotServing);
-  EXPECT_THAT(client_->CheckHealth("nobody"), StatusIs(absl::StatusCode::kNotFound, testing::_));
+  EXPECT_THAT(client_->CheckHealth("no_such_name"),
+              StatusIs(absl::StatusCode::kNotFound, testing::_));
 }
 
-TEST_F(LifecycleTest, ReflectionTellsTheApi) {
+TEST_F(LifecycleTest, ReflectionListsAndDescribesTheServices) {
   ASSERT_TRUE(Start());
   using grpc::reflection::v1alpha::ServerReflection;
   const auto stub = ServerReflection::NewStub(
@@ -120,7 +121,7 @@ TEST_F(LifecycleTest, ReflectionTellsTheApi) {
   EXPECT_TRUE(stream->Finish().ok());
 }
 
-TEST_F(LifecycleTest, NewVersionsEnterOnRequest) {
+TEST_F(LifecycleTest, ReloadLoadsNewVersions) {
   ASSERT_TRUE(Start());
   repository_.AddExample("linear_3_2");
   EXPECT_THAT(Predict("linear_3_2", kRow), StatusIs(absl::StatusCode::kNotFound, testing::_));
@@ -223,7 +224,7 @@ TEST_F(LifecycleTest, MetricsCountTheCalls) {
   EXPECT_THAT(metrics.body, HasSubstr("sigserve_model_ready{model=\"linear_3_2\"} 1"));
 }
 
-// What does not start says why, and exits with 1.
+// A start that fails says why and exits with 1.
 
 TEST(StartErrors, SayWhatIsWrong) {
   TempRepository repository;

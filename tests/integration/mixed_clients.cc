@@ -17,7 +17,7 @@
 namespace sigserve::testing_support {
 namespace {
 
-const int kPatienceMs = static_cast<int>(kPatience / absl::Milliseconds(1));
+const int kTimeoutMs = static_cast<int>(kTimeout / absl::Milliseconds(1));
 
 std::chrono::system_clock::time_point InMicroseconds(int64_t us) {
   return std::chrono::system_clock::now() + std::chrono::microseconds(us);
@@ -41,10 +41,10 @@ class UnaryCaller final : public Client {
       while (more() && open_.size() < kInFlight) Start();
       void* tag = nullptr;
       bool ok = false;
-      const auto patience = absl::ToChronoTime(absl::Now() + kPatience);
-      if (queue_.AsyncNext(&tag, &ok, patience) != grpc::CompletionQueue::GOT_EVENT) {
+      const auto timeout = absl::ToChronoTime(absl::Now() + kTimeout);
+      if (queue_.AsyncNext(&tag, &ok, timeout) != grpc::CompletionQueue::GOT_EVENT) {
         ADD_FAILURE() << open_.size() << " calls did not end";
-        std::abort();  // they cannot be taken back
+        std::abort();  // gRPC still refers to them
       }
       End(static_cast<Call*>(tag));
       for (Call* call : open_) {
@@ -57,7 +57,7 @@ class UnaryCaller final : public Client {
   static constexpr size_t kInFlight = 64;
 
   struct Call {
-    Ask ask;
+    NumberedRequest sent;
     Method method = Method::kPredict;
     bool wild = false;
     int cancel_after = -1;
@@ -73,20 +73,20 @@ class UnaryCaller final : public Client {
     Call* const call = *open_.insert(new Call).first;  // End() deletes it
     call->method = Chance(50) ? Method::kPredict : Method::kModelInfer;
     call->wild = Chance(50);
-    call->ask = NextAsk(call->method, call->wild);
-    tallies.Started(call->ask, call->method);
+    call->sent = NextRequest(call->method, call->wild);
+    tallies.Started(call->sent, call->method);
     if (call->wild) {
       if (Chance(40)) call->context.set_deadline(InMicroseconds(Below(4) * Below(1000)));
       if (Chance(40)) call->cancel_after = Below(30);
     }
     if (call->method == Method::kPredict) {
       v1::PredictRequest request;
-      call->ask.Fill(&request);
+      call->sent.Fill(&request);
       call->predict = predict_->AsyncPredict(&call->context, request, &queue_);
       call->predict->Finish(&call->predicted, &call->status, call);
     } else {
       inference::ModelInferRequest request;
-      call->ask.Fill(&request);
+      call->sent.Fill(&request);
       call->infer = infer_->AsyncModelInfer(&call->context, request, &queue_);
       call->infer->Finish(&call->inferred, &call->status, call);
     }
@@ -101,12 +101,12 @@ class UnaryCaller final : public Client {
     }
     const grpc::StatusCode code = call->status.error_code();
     if (call->wild && (code == grpc::CANCELLED || code == grpc::DEADLINE_EXCEEDED)) {
-      return tallies.Lost(call->ask, call->method);
+      return tallies.Lost(call->sent, call->method);
     }
-    tallies.Ended(call->ask, call->method, code);
+    tallies.Ended(call->sent, call->method, code);
     if (code != grpc::OK) return;
-    const bool right = call->method == Method::kPredict ? call->ask.IsAnsweredBy(call->predicted)
-                                                        : call->ask.IsAnsweredBy(call->inferred);
+    const bool right = call->method == Method::kPredict ? call->sent.IsAnsweredBy(call->predicted)
+                                                        : call->sent.IsAnsweredBy(call->inferred);
     tallies.wrong += right ? 0 : 1;
   }
 
@@ -116,12 +116,14 @@ class UnaryCaller final : public Client {
   std::set<Call*> open_;
 };
 
-// A stream's messages, of both APIs.
-void Fill(const Ask& ask, v1::PredictStreamRequest* message) {
-  message->set_id(ask.number);
-  ask.Fill(message->mutable_request());
+// The messages of both APIs' streams.
+void Fill(const NumberedRequest& sent, v1::PredictStreamRequest* message) {
+  message->set_id(sent.number);
+  sent.Fill(message->mutable_request());
 }
-void Fill(const Ask& ask, inference::ModelInferRequest* message) { ask.Fill(message); }
+void Fill(const NumberedRequest& sent, inference::ModelInferRequest* message) {
+  sent.Fill(message);
+}
 uint32_t NumberOf(const v1::PredictStreamResponse& answer) {
   return static_cast<uint32_t>(answer.id());
 }
@@ -132,51 +134,52 @@ int CodeOf(const v1::PredictStreamResponse& answer) {
   return answer.has_error() ? answer.error().code() : 0;
 }
 int CodeOf(const inference::ModelStreamInferResponse& answer) {
-  return answer.error_message().empty() ? 0 : grpc::UNKNOWN;  // it has a text, and no code
+  return answer.error_message().empty() ? 0
+                                        : grpc::UNKNOWN;  // this API sends a text without a code
 }
-bool IsAnsweredBy(const Ask& ask, const v1::PredictStreamResponse& answer) {
-  return ask.IsAnsweredBy(answer.response());
+bool IsAnsweredBy(const NumberedRequest& sent, const v1::PredictStreamResponse& answer) {
+  return sent.IsAnsweredBy(answer.response());
 }
-bool IsAnsweredBy(const Ask& ask, const inference::ModelStreamInferResponse& answer) {
-  return ask.IsAnsweredBy(answer.infer_response());
+bool IsAnsweredBy(const NumberedRequest& sent, const inference::ModelStreamInferResponse& answer) {
+  return sent.IsAnsweredBy(answer.infer_response());
 }
 
-/// The requests of a stream that wait for their answers.
-class OpenAsks {
+/// The requests of a stream that are not answered yet.
+class PendingRequests {
  public:
-  OpenAsks(Method method, Tallies* tallies) : method_(method), tallies_(tallies) {}
-  size_t size() const { return asks_.size(); }
+  PendingRequests(Method method, Tallies* tallies) : method_(method), tallies_(tallies) {}
+  size_t size() const { return pending_.size(); }
 
-  void Add(const Ask& ask) {
-    tallies_->Started(ask, method_);
-    asks_[ask.number] = ask;
+  void Add(const NumberedRequest& sent) {
+    tallies_->Started(sent, method_);
+    pending_[sent.number] = sent;
   }
   template <typename Answer>
   void Answered(const Answer& answer) {
-    const auto found = asks_.find(NumberOf(answer));
-    if (found == asks_.end()) {
-      ++tallies_->wrong;  // answered twice, or never asked
+    const auto found = pending_.find(NumberOf(answer));
+    if (found == pending_.end()) {
+      ++tallies_->wrong;  // answered twice, or never sent
       return;
     }
     const int code = CodeOf(answer);
     tallies_->Ended(found->second, method_, code);
     if (code == 0 && !IsAnsweredBy(found->second, answer)) ++tallies_->wrong;
-    asks_.erase(found);
+    pending_.erase(found);
   }
   void Lost() {
-    for (const auto& [number, ask] : asks_) tallies_->Lost(ask, method_);
-    asks_.clear();
+    for (const auto& [number, sent] : pending_) tallies_->Lost(sent, method_);
+    pending_.clear();
   }
 
  private:
   const Method method_;
   Tallies* const tallies_;
-  std::map<uint32_t, Ask> asks_;
+  std::map<uint32_t, NumberedRequest> pending_;
 };
 
-class Talker final : public Client {
+class StreamCaller final : public Client {
  public:
-  Talker(std::string address, uint32_t first, uint32_t count, Method method)
+  StreamCaller(std::string address, uint32_t first, uint32_t count, Method method)
       : Client(std::move(address), first, count), method_(method) {}
 
   void Run() override {
@@ -188,22 +191,23 @@ class Talker final : public Client {
       const bool wild = Chance(50);
       context.set_deadline(wild && Chance(30)
                                ? InMicroseconds(Below(20'000))
-                               : InMicroseconds(absl::ToInt64Microseconds(kPatience)));
+                               : InMicroseconds(absl::ToInt64Microseconds(kTimeout)));
       if (method_ == Method::kPredictStream) {
         const auto stream = predict->PredictStream(&context);
-        Talk<v1::PredictStreamRequest, v1::PredictStreamResponse>(wild, &context, stream.get());
+        RunStream<v1::PredictStreamRequest, v1::PredictStreamResponse>(wild, &context,
+                                                                       stream.get());
       } else {
         const auto stream = infer->ModelStreamInfer(&context);
-        Talk<inference::ModelInferRequest, inference::ModelStreamInferResponse>(wild, &context,
-                                                                                stream.get());
+        RunStream<inference::ModelInferRequest, inference::ModelStreamInferResponse>(wild, &context,
+                                                                                     stream.get());
       }
     }
   }
 
  private:
   template <typename Request, typename Answer, typename Stream>
-  void Talk(bool wild, grpc::ClientContext* context, Stream* stream) {
-    OpenAsks open(method_, &tallies);
+  void RunStream(bool wild, grpc::ClientContext* context, Stream* stream) {
+    PendingRequests open(method_, &tallies);
     const auto ahead = 1 + static_cast<size_t>(Below(16));
     int messages = 1 + Below(200);
     int cancel_after = wild && Chance(60) ? Below(messages) : -1;
@@ -211,10 +215,10 @@ class Talker final : public Client {
     Answer answer;
     while (healthy && (messages > 0 || open.size() > 0)) {
       while (healthy && messages > 0 && open.size() < ahead) {
-        const Ask ask = NextAsk(method_, wild);
-        open.Add(ask);
+        const NumberedRequest sent = NextRequest(method_, wild);
+        open.Add(sent);
         Request request;
-        Fill(ask, &request);
+        Fill(sent, &request);
         healthy = stream->Write(request);
         messages = more() ? messages - 1 : 0;
         if (messages == 0) stream->WritesDone();
@@ -237,7 +241,7 @@ class Talker final : public Client {
   const Method method_;
 };
 
-class Leaver final : public Client {
+class DisconnectingCaller final : public Client {
  public:
   using Client::Client;
 
@@ -246,7 +250,7 @@ class Leaver final : public Client {
   }
 
  private:
-  static constexpr uint64_t kStream = 0;  // the stream's tag; the others': their numbers + 1
+  static constexpr uint64_t kStream = 0;  // the stream's tag; a unary call's is its number + 1
 
   struct Answers final : bench::AnswerHandler {
     explicit Answers(Tallies* tallies) : stream(Method::kPredictStream, tallies) {}
@@ -262,8 +266,8 @@ class Leaver final : public Client {
     void OnEnd(uint64_t tag, int code) override {
       if (tag != kStream) ended.emplace_back(tag, code);
     }
-    OpenAsks stream;
-    std::map<uint64_t, std::pair<Ask, std::string>> unary;
+    PendingRequests stream;
+    std::map<uint64_t, std::pair<NumberedRequest, std::string>> unary;
     std::vector<std::pair<uint64_t, int>> ended;
   };
 
@@ -277,29 +281,29 @@ class Leaver final : public Client {
     for (int calls = Below(40); calls >= 0 && more(); --calls) {
       if (!connection->CanStart()) break;
       if (Chance(30)) {
-        const Ask ask = NextAsk(Method::kPredictStream, true);
-        answers.stream.Add(ask);
+        const NumberedRequest sent = NextRequest(Method::kPredictStream, true);
+        answers.stream.Add(sent);
         v1::PredictStreamRequest request;
-        Fill(ask, &request);
+        Fill(sent, &request);
         if (stream == 0) {
           stream = connection->Start(talk, request.SerializeAsString(), false, kStream);
         } else {
           connection->Send(stream, request.SerializeAsString(), false);
         }
       } else {
-        const Ask ask = NextAsk(Method::kPredict, true);
-        tallies.Started(ask, Method::kPredict);
-        answers.unary[ask.number + 1] = {ask, ""};
+        const NumberedRequest sent = NextRequest(Method::kPredict, true);
+        tallies.Started(sent, Method::kPredict);
+        answers.unary[sent.number + 1] = {sent, ""};
         v1::PredictRequest request;
-        ask.Fill(&request);
-        connection->Start(predict, request.SerializeAsString(), true, ask.number + 1);
+        sent.Fill(&request);
+        connection->Start(predict, request.SerializeAsString(), true, sent.number + 1);
       }
       if (Chance(10) && !connection->Pump().ok()) break;
     }
     for (int rounds = Below(4); rounds > 0 && connection->Pump().ok(); --rounds) {
       if (answers.ended.size() == answers.unary.size()) break;
       pollfd readable{connection->fd(), POLLIN, 0};
-      EXPECT_EQ(poll(&readable, 1, kPatienceMs), 1) << "no answer";
+      EXPECT_EQ(poll(&readable, 1, kTimeoutMs), 1) << "no answer";
     }
     (void)connection->Pump();
     connection.reset();
@@ -310,10 +314,10 @@ class Leaver final : public Client {
         ++tallies.wrong;  // ended twice
         continue;
       }
-      const auto& [ask, bytes] = found->second;
-      tallies.Ended(ask, Method::kPredict, code);
+      const auto& [sent, bytes] = found->second;
+      tallies.Ended(sent, Method::kPredict, code);
       v1::PredictResponse response;
-      if (code == 0 && !(response.ParseFromString(bytes) && ask.IsAnsweredBy(response))) {
+      if (code == 0 && !(response.ParseFromString(bytes) && sent.IsAnsweredBy(response))) {
         ++tallies.wrong;
       }
       answers.unary.erase(found);
@@ -329,10 +333,10 @@ std::unique_ptr<Client> UnaryClient(const std::string& address, uint32_t first, 
 }
 std::unique_ptr<Client> StreamClient(const std::string& address, uint32_t first, uint32_t count,
                                      Method method) {
-  return std::make_unique<Talker>(address, first, count, method);
+  return std::make_unique<StreamCaller>(address, first, count, method);
 }
 std::unique_ptr<Client> LostClient(const std::string& address, uint32_t first, uint32_t count) {
-  return std::make_unique<Leaver>(address, first, count);
+  return std::make_unique<DisconnectingCaller>(address, first, count);
 }
 
 }  // namespace sigserve::testing_support

@@ -1,5 +1,5 @@
-// Clients that send requests of call_mix.h to a real server, each on a thread and a connection of
-// its own, and keep count of how they ended.
+// Clients that send the requests of call_mix.h to a real server and count how they ended. Each has
+// its own connection and runs on its own thread.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +14,9 @@
 namespace sigserve::testing_support {
 
 /// Only a hang takes this long.
-constexpr absl::Duration kPatience = absl::Seconds(60);
+constexpr absl::Duration kTimeout = absl::Seconds(60);
 
-/// Its share of the calls goes by their numbers.
+/// Sends the requests with the numbers from `first` to first + count - 1.
 class Client {
  public:
   Client(std::string address, uint32_t first, uint32_t count)
@@ -28,7 +28,9 @@ class Client {
 
  protected:
   bool more() const { return next_ < end_; }
-  Ask NextAsk(Method method, bool wild) { return Ask::Random(next_++, method, wild, random_); }
+  NumberedRequest NextRequest(Method method, bool wild) {
+    return NumberedRequest::Random(next_++, method, wild, random_);
+  }
   int Below(int n) { return static_cast<int>(random_() % static_cast<uint32_t>(n)); }
   bool Chance(int percent) { return Below(100) < percent; }
   const std::string& address() const { return address_; }
@@ -40,13 +42,14 @@ class Client {
   std::mt19937 random_;
 };
 
-/// Keeps some unary calls in flight. Wild ones are cancelled when some others have ended, or have
-/// little time, or none.
+/// Keeps 64 unary calls in flight. Wild ones are cancelled after some other calls have ended, or
+/// have a deadline of at most a few milliseconds.
 std::unique_ptr<Client> UnaryClient(const std::string& address, uint32_t first, uint32_t count);
-/// One stream after the other. Wild ones are cancelled after some answers, or have little time.
+/// Runs streams one after the other. Wild ones are cancelled after some answers, or have a short
+/// deadline.
 std::unique_ptr<Client> StreamClient(const std::string& address, uint32_t first, uint32_t count,
                                      Method method);
-/// Connections that are closed with calls in the middle: unary ones, and a stream. All wild.
+/// Closes connections while unary calls and a stream are open on them. All its calls are wild.
 std::unique_ptr<Client> LostClient(const std::string& address, uint32_t first, uint32_t count);
 
 }  // namespace sigserve::testing_support

@@ -1,5 +1,5 @@
-// The Open Inference Protocol on a real server: every RPC, raw and typed contents, and what
-// Triton's and KServe's clients look for.
+// The Open Inference Protocol on a real server: every RPC, raw and typed contents, and the fields
+// that Triton's and KServe's clients use.
 #include <grpcpp/grpcpp.h>
 
 #include <cstring>
@@ -34,7 +34,7 @@ class OipTest : public testing::Test {
         grpc::CreateChannel(server_->grpc_address(), grpc::InsecureChannelCredentials()));
   }
   void TearDown() override {
-    // A C++ client that is not in a call answers the server's goodbye only every 5 s.
+    // A C++ client without a call reacts to GOAWAY only every 5 s.
     stub_.reset();
     if (server_ != nullptr) {
       EXPECT_EQ(server_->Stop(), 0) << server_->log();
@@ -53,7 +53,7 @@ class OipTest : public testing::Test {
     return Call(&GRPCInferenceService::Stub::ModelInfer, request, response);
   }
 
-  static ModelInferRequest Ask(bool raw) {
+  static ModelInferRequest MakeRequest(bool raw) {
     ModelInferRequest request;
     request.set_model_name("linear_3_2");
     request.set_id("a1");
@@ -77,8 +77,8 @@ class OipTest : public testing::Test {
 
 TEST_F(OipTest, RawAndTypedContentsGetTheSameAnswer) {
   ModelInferResponse raw, typed;
-  ASSERT_TRUE(Infer(Ask(true), &raw).ok());
-  ASSERT_TRUE(Infer(Ask(false), &typed).ok());
+  ASSERT_TRUE(Infer(MakeRequest(true), &raw).ok());
+  ASSERT_TRUE(Infer(MakeRequest(false), &typed).ok());
   EXPECT_EQ(raw.id(), "a1");
   EXPECT_EQ(raw.model_name(), "linear_3_2");
   EXPECT_EQ(raw.model_version(), "1");
@@ -89,7 +89,7 @@ TEST_F(OipTest, RawAndTypedContentsGetTheSameAnswer) {
   ASSERT_EQ(raw.raw_output_contents(0).size(), 8U);
   EXPECT_EQ(raw.raw_output_contents(0), typed.raw_output_contents(0));
 
-  ModelInferRequest request = Ask(true);
+  ModelInferRequest request = MakeRequest(true);
   (*request.mutable_parameters())["binary_data_output"].set_bool_param(false);
   (*request.mutable_parameters())["sigserve_timing"].set_bool_param(true);
   ModelInferResponse response;
@@ -127,7 +127,7 @@ TEST_F(OipTest, BadRequests) {
             grpc::StatusCode::INVALID_ARGUMENT, "unexpected inference input 'z'"},
            {"output", [](ModelInferRequest* r) { r->add_outputs()->set_name("q"); },
             grpc::StatusCode::INVALID_ARGUMENT, "'q'"}}) {
-    ModelInferRequest request = Ask(true);
+    ModelInferRequest request = MakeRequest(true);
     c.spoil(&request);
     ModelInferResponse response;
     const grpc::Status status = Infer(request, &response);
@@ -136,7 +136,7 @@ TEST_F(OipTest, BadRequests) {
   }
 }
 
-TEST_F(OipTest, WhatTheServerAndTheModelSayOfThemselves) {
+TEST_F(OipTest, LivenessReadinessMetadataAndConfig) {
   using Stub = GRPCInferenceService::Stub;
   inference::ServerLiveResponse live;
   EXPECT_TRUE(Call(&Stub::ServerLive, {}, &live).ok());
@@ -153,7 +153,7 @@ TEST_F(OipTest, WhatTheServerAndTheModelSayOfThemselves) {
   inference::ModelReadyResponse is_ready;
   EXPECT_TRUE(Call(&Stub::ModelReady, model_ready, &is_ready).ok());
   EXPECT_TRUE(is_ready.ready());
-  model_ready.set_name("nobody");
+  model_ready.set_name("no_such_model");
   EXPECT_TRUE(Call(&Stub::ModelReady, model_ready, &is_ready).ok());
   EXPECT_FALSE(is_ready.ready());
 
@@ -163,7 +163,7 @@ TEST_F(OipTest, WhatTheServerAndTheModelSayOfThemselves) {
   EXPECT_TRUE(Call(&Stub::ModelMetadata, of, &metadata).ok());
   EXPECT_THAT(metadata.versions(), ElementsAre("1"));
   EXPECT_THAT(metadata.inputs(0).shape(), ElementsAre(-1, 3));
-  of.set_name("nobody");
+  of.set_name("no_such_model");
   EXPECT_EQ(Call(&Stub::ModelMetadata, of, &metadata).error_code(), grpc::StatusCode::NOT_FOUND);
 
   inference::ModelConfigRequest config_of;
@@ -174,10 +174,10 @@ TEST_F(OipTest, WhatTheServerAndTheModelSayOfThemselves) {
   EXPECT_THAT(config.config().input(0).dims(), ElementsAre(3));
 }
 
-TEST_F(OipTest, StatisticsCountWhatHappened) {
+TEST_F(OipTest, StatisticsCountRequests) {
   ModelInferResponse response;
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(Infer(Ask(true), &response).ok());
-  ModelInferRequest bad = Ask(true);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(Infer(MakeRequest(true), &response).ok());
+  ModelInferRequest bad = MakeRequest(true);
   bad.clear_raw_input_contents();
   ASSERT_FALSE(Infer(bad, &response).ok());
   inference::ModelStatisticsRequest of;
@@ -209,25 +209,25 @@ TEST_F(OipTest, RepositoryCallsOfTritonsAndKservesClients) {
   EXPECT_EQ(unloaded.model_name(), "linear_3_2");
   EXPECT_TRUE(unloaded.is_unloaded());
   ModelInferResponse response;
-  EXPECT_FALSE(Infer(Ask(true), &response).ok());
+  EXPECT_FALSE(Infer(MakeRequest(true), &response).ok());
 
   inference::RepositoryModelLoadRequest load;
   load.set_model_name("linear_3_2");  // Triton's field
   inference::RepositoryModelLoadResponse loaded;
   ASSERT_TRUE(Call(&Stub::RepositoryModelLoad, load, &loaded).ok());
   EXPECT_TRUE(loaded.is_loaded());
-  EXPECT_TRUE(Infer(Ask(true), &response).ok());
+  EXPECT_TRUE(Infer(MakeRequest(true), &response).ok());
 
-  load.set_model_name("nobody");
+  load.set_model_name("no_such_model");
   const grpc::Status missing = Call(&Stub::RepositoryModelLoad, load, &loaded);
   EXPECT_EQ(missing.error_code(), grpc::StatusCode::NOT_FOUND);
-  EXPECT_THAT(missing.error_message(), HasSubstr("failed to load 'nobody'"));
+  EXPECT_THAT(missing.error_message(), HasSubstr("failed to load 'no_such_model'"));
   (*load.mutable_parameters())["config"].set_string_param("{}");
   EXPECT_EQ(Call(&Stub::RepositoryModelLoad, load, &loaded).error_code(),
             grpc::StatusCode::UNIMPLEMENTED);
 }
 
-TEST_F(OipTest, CallsThatClientsMakeAtTheirStart) {
+TEST_F(OipTest, CallsThatClientsMakeOnStartup) {
   using Stub = GRPCInferenceService::Stub;
   inference::SystemSharedMemoryStatusResponse system_status;
   EXPECT_TRUE(Call(&Stub::SystemSharedMemoryStatus, {}, &system_status).ok());
@@ -246,8 +246,8 @@ TEST_F(OipTest, CallsThatClientsMakeAtTheirStart) {
   EXPECT_TRUE(log.settings().at("log_info").bool_param());
 }
 
-// Tools set what they rely on; what cannot be had is refused, never ignored.
-TEST_F(OipTest, SettingsTakeTheValuesTheyHave) {
+// Tools set the values that they rely on; an unsupported one is refused, never ignored.
+TEST_F(OipTest, SettingsAcceptOnlyTheirCurrentValues) {
   using Stub = inference::GRPCInferenceService::Stub;
   inference::TraceSettingRequest trace;
   inference::TraceSettingResponse trace_now;
@@ -264,7 +264,7 @@ TEST_F(OipTest, SettingsTakeTheValuesTheyHave) {
   inference::LogSettingsRequest log;
   inference::LogSettingsResponse log_now;
   EXPECT_TRUE(Call(&Stub::LogSettings, log, &log_now).ok());
-  // All that it says, sent back.
+  // The settings as the server reports them are accepted.
   ASSERT_TRUE(log.ParseFromString(log_now.SerializeAsString()));
   EXPECT_GE(log.settings_size(), 6);
   EXPECT_TRUE(Call(&Stub::LogSettings, log, &log_now).ok());

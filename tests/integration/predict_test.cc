@@ -1,5 +1,5 @@
-// Predict on a real server: PyTorch's numbers, every bad request's error, and what must leave the
-// server healthy.
+// Predict on a real server: PyTorch's results, the error of every bad request, and clients that
+// must leave the server healthy.
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
@@ -36,7 +36,7 @@ std::string ReadBytes(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// One server for all tests of the suite: each leaves it healthy.
+/// One server for all tests of the suite; each must leave it healthy.
 class PredictTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -67,7 +67,7 @@ class PredictTest : public testing::Test {
   }
 
   void TearDown() override {
-    // Whatever happened: the next caller gets the right answer.
+    // After every test the next caller gets the right answer.
     ASSERT_TRUE(server_->running()) << server_->log();
     v1::PredictResponse response;
     const grpc::Status status = Predict(Linear({0.5F, -0.2F, 3.0F}), &response);
@@ -108,7 +108,7 @@ class PredictTest : public testing::Test {
 TempRepository* PredictTest::repository_ = nullptr;
 ServerProcess* PredictTest::server_ = nullptr;
 
-TEST_F(PredictTest, AnswersAsPyTorchDid) {
+TEST_F(PredictTest, MatchesPyTorch) {
   for (const std::string model : {"linear_3_2_sigmoid", "mlp_64_128_2"}) {
     ASSERT_OK_AND_ASSIGN(const Tensor x, ReadNpy(Golden(model + "/x.npy")));
     ASSERT_OK_AND_ASSIGN(const Tensor y, ReadNpy(Golden(model + "/y.npy")));
@@ -130,7 +130,7 @@ TEST_F(PredictTest, AnswersAsPyTorchDid) {
       EXPECT_EQ(out.decisions(i), p >= 0.5F);
     }
     EXPECT_EQ(response.model_version(), 1);
-    // Many rows may be run in parts where they take long, as under a sanitizer; one cannot.
+    // Many rows may be split if they take long, as under a sanitizer; a single one is not.
     EXPECT_GE(response.timing().batch_rows(), 1);
     EXPECT_LE(response.timing().batch_rows(), x.shape()[0]);
     request.set_matrix(x.data(), x.bytes() / static_cast<size_t>(x.shape()[0]));
@@ -162,7 +162,7 @@ TEST_F(PredictTest, OneSigmoidForTensorsOfAnyRank) {
   }
 }
 
-TEST_F(PredictTest, AScalarIsATensor) {
+TEST_F(PredictTest, ScalarsAreAccepted) {
   for (const char* model : {"any_rank", "sigmoid_0d"}) {
     v1::PredictRequest request;
     request.mutable_model()->set_name(model);
@@ -178,9 +178,10 @@ TEST_F(PredictTest, AScalarIsATensor) {
 TEST_F(PredictTest, BadRequestsSayWhatIsWrong) {
   using grpc::StatusCode;
   v1::PredictRequest request = Linear({1, 2, 3});
-  request.mutable_model()->set_name("nobody");
-  ExpectError(request, StatusCode::NOT_FOUND,
-              "'nobody' is not found; this server has: act_relu, any_rank, garbage, linear_3_2_s");
+  request.mutable_model()->set_name("no_such_model");
+  ExpectError(
+      request, StatusCode::NOT_FOUND,
+      "'no_such_model' is not found; this server has: act_relu, any_rank, garbage, linear_3_2_s");
   request = Linear({1, 2, 3});
   request.mutable_model()->set_version(7);
   ExpectError(request, StatusCode::NOT_FOUND, "version 7 is not found; it has versions: 1");
@@ -240,9 +241,9 @@ TEST_F(PredictTest, AMessageOverTheLimitIsRefused) {
   ExpectError(request, grpc::StatusCode::RESOURCE_EXHAUSTED, "larger than max (20000");
 }
 
-// gRPC's client answers these two itself, or hangs up on the server. What the server says to calls
-// that are late is hostile_test's.
-TEST_F(PredictTest, AClientWhoseDeadlineIsOverGoesAway) {
+// In these two gRPC's client reports the deadline itself. hostile_test covers the server's own
+// answer to late calls.
+TEST_F(PredictTest, CallsWithAPastDeadlineFail) {
   for (int i = 0; i < 100; ++i) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() - std::chrono::seconds(1));
@@ -252,8 +253,8 @@ TEST_F(PredictTest, AClientWhoseDeadlineIsOverGoesAway) {
   }
 }
 
-TEST_F(PredictTest, AClientWithAMicrosecondGetsAnAnswerOrGoesAway) {
-  // It counts in milliseconds: a fast server may still be in time.
+TEST_F(PredictTest, AOneMicrosecondDeadlineIsMetOrExceeded) {
+  // gRPC rounds up to a millisecond: a fast server may still be in time.
   for (int i = 0; i < 300; ++i) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::microseconds(1));
@@ -297,8 +298,8 @@ TEST_F(PredictTest, AThousandConcurrentCallsAllGetTheirOwnAnswer) {
   }
 }
 
-TEST_F(PredictTest, CallersThatGoAwayHarmNobody) {
-  // Cancelled right after the start, at every point of a call's life.
+TEST_F(PredictTest, CancelledCallsLeaveTheServerHealthy) {
+  // Cancelled right after the start: the server sees it at any point of the call.
   std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
   std::vector<v1::PredictResponse> responses(200);
   const v1::PredictRequest request = Linear(std::vector<float>(3000, 0.5F));

@@ -28,8 +28,8 @@ namespace fs = std::filesystem;
 constexpr char kServer[] = SIGSERVE_BINARY_DIR "/bin/sigserve";
 constexpr char kClient[] = SIGSERVE_BINARY_DIR "/bin/sigctl";
 constexpr char kExamples[] = SIGSERVE_SOURCE_DIR "/deploy/examples/repository/";
-// Only a hang takes this long; sanitizer builds start slowly.
-constexpr int kPatienceMs = 60'000;
+// Reached only if the server hangs; sanitizer builds start slowly.
+constexpr int kTimeoutMs = 60'000;
 
 std::string ReadAll(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -71,7 +71,7 @@ std::string ReadLine(int fd) {
   std::string line;
   pollfd waiting{fd, POLLIN, 0};
   char c = 0;
-  while (poll(&waiting, 1, kPatienceMs) > 0 && read(fd, &c, 1) == 1 && c != '\n') line += c;
+  while (poll(&waiting, 1, kTimeoutMs) > 0 && read(fd, &c, 1) == 1 && c != '\n') line += c;
   return line;
 }
 
@@ -154,7 +154,7 @@ CommandResult RunSigserve(const std::vector<std::string>& arguments) {
   char buffer[4096];
   ssize_t got = 0;
   pollfd waiting{out_fd, POLLIN, 0};
-  while (poll(&waiting, 1, kPatienceMs) > 0 && (got = read(out_fd, buffer, sizeof buffer)) > 0) {
+  while (poll(&waiting, 1, kTimeoutMs) > 0 && (got = read(out_fd, buffer, sizeof buffer)) > 0) {
     result.out.append(buffer, static_cast<size_t>(got));
   }
   close(out_fd);

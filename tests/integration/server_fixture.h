@@ -1,5 +1,5 @@
-// A real sigserve for tests: the built binary as a child process on free ports of 127.0.0.1, over a
-// repository in a temporary folder. Not thread-safe.
+// The built sigserve as a child process on free ports of 127.0.0.1, over a repository in a
+// temporary directory. Not thread-safe.
 //
 //   TempRepository repository;
 //   repository.AddExample("breast_cancer");
@@ -16,7 +16,7 @@
 
 namespace sigserve::testing_support {
 
-/// Removed with all it holds when it goes.
+/// A temporary directory; the destructor removes it with its contents.
 class TempRepository {
  public:
   TempRepository();
@@ -26,7 +26,7 @@ class TempRepository {
 
   const std::string& path() const { return path_; }
 
-  /// Writes <model>/<version>/model.onnx, whole from the start for whoever looks meanwhile.
+  /// Writes <model>/<version>/model.onnx; the version appears atomically.
   void AddModel(const std::string& model, int version, const std::string& bytes);
   void AddConfig(const std::string& model, const std::string& config_pbtxt);
   /// A copy of deploy/examples/repository/<model>.
@@ -40,32 +40,32 @@ class TempRepository {
 };
 
 struct HttpResponse {
-  int code = 0;  // 0: nobody answered
+  int code = 0;  // 0: no answer
   std::string head;
   std::string body;
 };
 HttpResponse HttpGet(const std::string& address, const std::string& path,
                      const std::string& method = "GET");
 
-/// What a command that ended by itself left.
+/// The result of a command that has ended.
 struct CommandResult {
   int exit_code = -1;
   std::string out;
   std::string err;
 };
-/// The built sigserve with these arguments, until it ends.
+/// Runs the built sigserve with these arguments until it ends.
 CommandResult RunSigserve(const std::vector<std::string>& arguments);
 
-/// Starts the built sigctl, its output dropped. The caller ends it and waits for it.
+/// Starts the built sigctl and drops its output. The caller ends it and waits for it.
 pid_t StartSigctl(const std::vector<std::string>& arguments);
 
 class ServerProcess {
  public:
-  /// Waits until the server says where it listens. Null, with a test failure that shows its
-  /// standard error, when it ends instead.
+  /// Waits until the server prints its addresses. Null, with a test failure that shows its standard
+  /// error, if it ends instead.
   static std::unique_ptr<ServerProcess> Start(const std::string& repository,
                                               const std::vector<std::string>& arguments = {});
-  /// Kills what still runs.
+  /// Kills the process if it still runs.
   ~ServerProcess();
   ServerProcess(const ServerProcess&) = delete;
   ServerProcess& operator=(const ServerProcess&) = delete;
@@ -82,9 +82,9 @@ class ServerProcess {
   int Wait();
   /// SIGTERM, then Wait().
   int Stop();
-  /// The most memory it has held so far, in bytes.
+  /// Peak resident memory so far, in bytes.
   int64_t peak_memory() const;
-  /// Its log so far.
+  /// Its standard error so far.
   std::string log() const;
 
  private:

@@ -1,6 +1,6 @@
-// How a real server stops: the health turns first, what is in flight is answered, and whoever only
-// waits does not hold it up. The drain time is an hour where it must not matter: a server that
-// waits for it fails by this test's own time limit.
+// How a real server stops: health turns first, calls in flight are answered, idle clients do not
+// delay it. Where the drain time must not matter, it is an hour: a server that waits for it exceeds
+// the test's time limit.
 #include <grpcpp/grpcpp.h>
 #include <signal.h>
 
@@ -41,13 +41,13 @@ class ShutdownTest : public testing::Test {
   }
   std::shared_ptr<grpc::Channel> Channel() const {
     grpc::ChannelArguments arguments;
-    // Takes 64 KiB unread and no more: no growing windows.
+    // Without growing windows: at most 64 KiB of unread answers.
     arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
     return grpc::CreateCustomChannel(server_->grpc_address(), grpc::InsecureChannelCredentials(),
                                      arguments);
   }
 
-  static v1::PredictStreamRequest Ask(uint64_t id, size_t rows) {
+  static v1::PredictStreamRequest MakeRequest(uint64_t id, size_t rows) {
     v1::PredictStreamRequest message;
     message.set_id(id);
     message.mutable_request()->mutable_model()->set_name("linear_3_2");
@@ -58,17 +58,17 @@ class ShutdownTest : public testing::Test {
   std::unique_ptr<Stream> OpenStream(grpc::ClientContext* context) {
     auto stream = stub_->PredictStream(context);
     v1::PredictStreamResponse response;
-    EXPECT_TRUE(stream->Write(Ask(0, 1)) && stream->Read(&response));
+    EXPECT_TRUE(stream->Write(MakeRequest(0, 1)) && stream->Read(&response));
     return stream;
   }
-  /// Asks for more than the client takes unread, so that answers stay in flight, and waits until
-  /// the server has heard it all.
+  /// Sends requests whose answers exceed the client's flow-control window, so that they stay in
+  /// flight, and waits until the server has received all.
   static constexpr uint64_t kUnread = 40;
-  void AskWithoutReading(Stream* stream) {
-    for (uint64_t id = 1; id <= kUnread; ++id) EXPECT_TRUE(stream->Write(Ask(id, 5000)));
-    const std::string heard = "method=\"PredictStream\",model=\"linear_3_2\",version=\"1\"} " +
-                              std::to_string(kUnread + 1);  // OpenStream's, too
-    while (HttpGet(server_->http_address(), "/metrics").body.find(heard) == std::string::npos) {
+  void SendWithoutReading(Stream* stream) {
+    for (uint64_t id = 1; id <= kUnread; ++id) EXPECT_TRUE(stream->Write(MakeRequest(id, 5000)));
+    const std::string received = "method=\"PredictStream\",model=\"linear_3_2\",version=\"1\"} " +
+                                 std::to_string(kUnread + 1);  // including OpenStream's
+    while (HttpGet(server_->http_address(), "/metrics").body.find(received) == std::string::npos) {
     }
   }
   void SignalAndWaitUntilDraining() {
@@ -82,7 +82,7 @@ class ShutdownTest : public testing::Test {
   std::unique_ptr<v1::PredictionService::Stub> stub_;
 };
 
-TEST_F(ShutdownTest, WatchersHearOfItAndDoNotHoldItUp) {
+TEST_F(ShutdownTest, HealthWatchersAreToldAndDoNotDelayIt) {
   ASSERT_TRUE(Start());
   const auto health = grpc::health::v1::Health::NewStub(Channel());
   grpc::ClientContext context;
@@ -100,7 +100,7 @@ TEST_F(ShutdownTest, WatchersHearOfItAndDoNotHoldItUp) {
   EXPECT_EQ(server_->Wait(), 0);
 }
 
-TEST_F(ShutdownTest, IdleStreamsAndConnectionsDoNotHoldItUp) {
+TEST_F(ShutdownTest, IdleStreamsAndConnectionsDoNotDelayIt) {
   ASSERT_TRUE(Start());
   const auto idle = Channel();
   ASSERT_TRUE(idle->WaitForConnected(gpr_inf_future(GPR_CLOCK_REALTIME)));
@@ -114,11 +114,11 @@ TEST_F(ShutdownTest, IdleStreamsAndConnectionsDoNotHoldItUp) {
   EXPECT_EQ(status.error_message(), "the server is shutting down");
 }
 
-TEST_F(ShutdownTest, WhatIsInFlightIsAnswered) {
+TEST_F(ShutdownTest, CallsInFlightAreAnswered) {
   ASSERT_TRUE(Start());
   grpc::ClientContext context;
   const auto stream = OpenStream(&context);
-  AskWithoutReading(stream.get());
+  SendWithoutReading(stream.get());
   stream->WritesDone();
   SignalAndWaitUntilDraining();
   EXPECT_TRUE(server_->running());
@@ -131,11 +131,11 @@ TEST_F(ShutdownTest, WhatIsInFlightIsAnswered) {
   EXPECT_EQ(server_->Wait(), 0);
 }
 
-TEST_F(ShutdownTest, AClientThatDoesNotReadDoesNotOutliveTheDrainTime) {
+TEST_F(ShutdownTest, AClientThatDoesNotReadDelaysItByTheDrainTimeAtMost) {
   ASSERT_TRUE(Start("--drain_seconds=1"));
   grpc::ClientContext context;
   const auto stream = OpenStream(&context);
-  AskWithoutReading(stream.get());
+  SendWithoutReading(stream.get());
   EXPECT_EQ(server_->Stop(), 0);
 }
 
@@ -143,7 +143,7 @@ TEST_F(ShutdownTest, ASecondSignalEndsItAtOnce) {
   ASSERT_TRUE(Start());
   grpc::ClientContext context;
   const auto stream = OpenStream(&context);
-  AskWithoutReading(stream.get());
+  SendWithoutReading(stream.get());
   SignalAndWaitUntilDraining();
   EXPECT_EQ(HttpGet(server_->http_address(), "/readyz").code, 503);
   EXPECT_EQ(HttpGet(server_->http_address(), "/healthz").code, 200);
@@ -151,7 +151,7 @@ TEST_F(ShutdownTest, ASecondSignalEndsItAtOnce) {
   EXPECT_EQ(server_->Wait(), 128 + SIGTERM);
 }
 
-TEST_F(ShutdownTest, ALongTrainingIsCancelledAndItsWatcherHearsOfIt) {
+TEST_F(ShutdownTest, ALongTrainingIsCancelledAndItsWatcherIsTold) {
   ASSERT_TRUE(Start());
   const auto training = v1::TrainingService::NewStub(Channel());
   grpc::ClientContext train_context;
@@ -164,7 +164,7 @@ TEST_F(ShutdownTest, ALongTrainingIsCancelledAndItsWatcherHearsOfIt) {
   spec->set_label_count(1);
   spec->mutable_architecture()->mutable_mlp()->add_hidden_units(2048);
   spec->set_epochs(1000000);
-  spec->set_batch_size(0);  // all rows: seconds, unless it is left within the batch
+  spec->set_batch_size(0);  // all rows: takes seconds unless cancelled within the batch
   ASSERT_TRUE(upload->Write(message));
   constexpr size_t kRows = 20000;
   const std::vector<float> features(kRows * 64, 0.5F);

@@ -1,5 +1,6 @@
-// PredictStream and ModelStreamInfer on a real server: one bad message answers with its error and
-// the stream goes on; half-close answers what was asked; a client that goes away harms nobody.
+// PredictStream and ModelStreamInfer on a real server: a bad message is answered with an error and
+// the stream continues; after a half-close all messages are answered; a client that disconnects
+// affects no other.
 #include <grpcpp/grpcpp.h>
 
 #include <map>
@@ -36,7 +37,7 @@ class StreamTest : public testing::Test {
     }
   }
 
-  static v1::PredictStreamRequest Ask(uint64_t id, const std::string& model, float first) {
+  static v1::PredictStreamRequest MakeRequest(uint64_t id, const std::string& model, float first) {
     v1::PredictStreamRequest message;
     message.set_id(id);
     message.mutable_request()->mutable_model()->set_name(model);
@@ -57,13 +58,13 @@ class StreamTest : public testing::Test {
 TEST_F(StreamTest, OneBadMessageBetweenGoodOnes) {
   grpc::ClientContext context;
   const auto stream = stub_->PredictStream(&context);
-  ASSERT_TRUE(stream->Write(Ask(1, "linear_3_2", 1)));
-  ASSERT_TRUE(stream->Write(Ask(2, "nobody", 1)));
+  ASSERT_TRUE(stream->Write(MakeRequest(1, "linear_3_2", 1)));
+  ASSERT_TRUE(stream->Write(MakeRequest(2, "no_such_model", 1)));
   v1::PredictStreamRequest empty;
   empty.set_id(3);
   empty.mutable_request()->mutable_model()->set_name("linear_3_2");
   ASSERT_TRUE(stream->Write(empty));
-  ASSERT_TRUE(stream->Write(Ask(4, "linear_3_2", 2)));
+  ASSERT_TRUE(stream->Write(MakeRequest(4, "linear_3_2", 2)));
   stream->WritesDone();
   std::map<uint64_t, v1::PredictStreamResponse> answers;
   v1::PredictStreamResponse answer;
@@ -73,7 +74,7 @@ TEST_F(StreamTest, OneBadMessageBetweenGoodOnes) {
   ASSERT_EQ(answers.size(), 4U);
   EXPECT_EQ(answers[1].response().outputs(0).probabilities_size(), 2);
   EXPECT_EQ(answers[2].error().code(), grpc::StatusCode::NOT_FOUND);
-  EXPECT_THAT(answers[2].error().message(), HasSubstr("nobody"));
+  EXPECT_THAT(answers[2].error().message(), HasSubstr("no_such_model"));
   EXPECT_EQ(answers[3].error().code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(answers[4].response().outputs(0).probabilities_size(), 2);
   EXPECT_NE(answers[1].response().outputs(0).probabilities(0),
@@ -86,7 +87,8 @@ TEST_F(StreamTest, MoreMessagesThanMayBeInFlightAreEachAnsweredOnce) {
   const auto stream = stub_->PredictStream(&context);
   std::thread writer([&] {
     for (uint64_t id = 0; id < kMessages; ++id) {
-      stream->Write(Ask(id, id % 10 == 3 ? "nobody" : "linear_3_2", static_cast<float>(id)));
+      stream->Write(
+          MakeRequest(id, id % 10 == 3 ? "no_such_model" : "linear_3_2", static_cast<float>(id)));
     }
     stream->WritesDone();
   });
@@ -102,7 +104,7 @@ TEST_F(StreamTest, MoreMessagesThanMayBeInFlightAreEachAnsweredOnce) {
   for (const auto& [id, count] : seen) EXPECT_EQ(count, 1) << id;
 }
 
-TEST_F(StreamTest, AnEmptyStreamEndsWell) {
+TEST_F(StreamTest, AnEmptyStreamEndsOk) {
   grpc::ClientContext context;
   const auto stream = stub_->PredictStream(&context);
   stream->WritesDone();
@@ -116,7 +118,7 @@ TEST_F(StreamTest, OipAnswersInOrderWithIdsAndErrors) {
   const auto stream = oip_->ModelStreamInfer(&context);
   for (int i = 0; i < 300; ++i) {
     inference::ModelInferRequest request;
-    request.set_model_name(i % 7 == 2 ? "nobody" : "linear_3_2");
+    request.set_model_name(i % 7 == 2 ? "no_such_model" : "linear_3_2");
     request.set_id(std::to_string(i));
     auto* x = request.add_inputs();
     x->set_name("x");
@@ -142,14 +144,14 @@ TEST_F(StreamTest, CancelledStreamsLeaveTheServerHealthy) {
   for (int i = 0; i < 50; ++i) {
     grpc::ClientContext context;
     const auto stream = stub_->PredictStream(&context);
-    for (uint64_t id = 0; id < 20; ++id) stream->Write(Ask(id, "linear_3_2", 1));
+    for (uint64_t id = 0; id < 20; ++id) stream->Write(MakeRequest(id, "linear_3_2", 1));
     context.TryCancel();
     stream->Finish();
   }
   ASSERT_TRUE(server_->running());
   grpc::ClientContext context;
   v1::PredictResponse response;
-  EXPECT_TRUE(stub_->Predict(&context, Ask(0, "linear_3_2", 1).request(), &response).ok());
+  EXPECT_TRUE(stub_->Predict(&context, MakeRequest(0, "linear_3_2", 1).request(), &response).ok());
 }
 
 }  // namespace

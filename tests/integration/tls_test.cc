@@ -1,4 +1,4 @@
-// A server that speaks TLS: who gets through, who does not, and how it is told.
+// A server with TLS: which clients are served, which are not, and what the errors and the log say.
 #include <signal.h>
 
 #include <atomic>
@@ -61,7 +61,7 @@ class TlsTest : public testing::Test {
   std::unique_ptr<ServerProcess> server_;
 };
 
-TEST_F(TlsTest, AnswersThoseWhoTrustIt) {
+TEST_F(TlsTest, ServesClientsThatTrustItsCertificate) {
   ASSERT_NO_FATAL_FAILURE(Start());
   EXPECT_OK(Predict(TlsOptions{.ca_file = authority_.certificate()}));
   EXPECT_OK(
@@ -72,11 +72,11 @@ TEST_F(TlsTest, AnswersThoseWhoTrustIt) {
   EXPECT_THAT(
       Predict(TlsOptions{.ca_file = authority_.certificate(), .server_name = "another.test"}),
       unreachable);
-  EXPECT_OK(Predict(TlsOptions{.ca_file = authority_.certificate()})) << "after all that";
+  EXPECT_OK(Predict(TlsOptions{.ca_file = authority_.certificate()})) << "after the failures";
   EXPECT_EQ(server_->Stop(), 0);
 }
 
-TEST_F(TlsTest, AsksClientsForTheirCertificate) {
+TEST_F(TlsTest, RequiresClientCertificates) {
   ASSERT_NO_FATAL_FAILURE(Start({"--tls_client_ca=" + authority_.certificate()}));
   const auto with = [&](const CertificateFiles& own) {
     return TlsOptions{.ca_file = authority_.certificate(),
@@ -151,7 +151,7 @@ TEST_F(TlsTest, ManyCallsOnManyConnections) {
   EXPECT_EQ(answered, 8 * 50);
 }
 
-TEST_F(TlsTest, FilesThatCannotBeAreNamed) {
+TEST_F(TlsTest, BadFilesAreNamed) {
   const CertificateFiles other = authority_.Sign("other", "DNS:other.test");
   struct Case {
     std::vector<std::string> arguments;
@@ -181,7 +181,7 @@ TEST_F(TlsTest, FilesThatCannotBeAreNamed) {
   }
 }
 
-TEST_F(TlsTest, FilesOfAClientThatCannotBeAreNamed) {
+TEST_F(TlsTest, BadClientFilesAreNamed) {
   const CertificateFiles own = authority_.Sign("client", "DNS:client.test");
   const std::string other_key = authority_.Sign("other", "DNS:other.test").key;
   const std::string locked_key = authority_.Sign("locked", "DNS:locked.test", "passphrase").key;

@@ -59,7 +59,7 @@ std::string Bytes(const std::vector<float>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
 }
 
-/// The share of pairs of a positive and a negative row that are in order; ties count half.
+/// The fraction of pairs of a positive and a negative row that the scores order; ties count half.
 double RocAuc(const std::vector<float>& scores, const std::vector<float>& labels) {
   double in_order = 0;
   double pairs = 0;
@@ -204,7 +204,7 @@ class TrainTest : public testing::Test {
   std::unique_ptr<v1::PredictionService::Stub> prediction_;
 };
 
-TEST_F(TrainTest, ANewVersionAnswersAndNoPredictionFailsMeanwhile) {
+TEST_F(TrainTest, PredictionsSucceedWhileANewVersionIsTrainedAndPublished) {
   server_.reset();
   repository_.AddExample("breast_cancer");
   StartServer();
@@ -221,7 +221,7 @@ TEST_F(TrainTest, ANewVersionAnswersAndNoPredictionFailsMeanwhile) {
         v1::PredictResponse response;
         const grpc::Status status = Predict("breast_cancer", test.features, &response);
         EXPECT_TRUE(status.ok()) << status.error_message();
-        EXPECT_GE(response.model_version(), version);  // never back
+        EXPECT_GE(response.model_version(), version);  // never an older one
         version = response.model_version();
         ++answered;
       }
@@ -252,7 +252,7 @@ TEST_F(TrainTest, ANewVersionAnswersAndNoPredictionFailsMeanwhile) {
 }
 
 // Adam, learning rate 0.01, full batch, from recorded weights: PyTorch's losses.
-TEST_F(TrainTest, LossesAreThoseOfPyTorch) {
+TEST_F(TrainTest, LossesMatchPyTorch) {
   const std::string golden = absl::StrCat(SIGSERVE_SOURCE_DIR, "/tests/golden/train_64_128_2/");
   const auto read = [&](const std::string& name) {
     absl::StatusOr<Tensor> tensor = testing_support::ReadNpy(golden + name + ".npy");
@@ -276,7 +276,7 @@ TEST_F(TrainTest, LossesAreThoseOfPyTorch) {
     for (const int64_t size : weight.shape().dims()) out.add_shape(size);
     out.set_data(weight.data(), weight.bytes());
   }
-  // In three uneven chunks: how rows are cut into messages is of no consequence.
+  // In three uneven chunks: how rows are split into messages must not matter.
   std::vector<v1::TrainRequest> messages = {request};
   const int64_t rows = x.shape()[0];
   for (const auto& [first, last] : {std::pair<int64_t, int64_t>{0, 1}, {1, 100}, {100, rows}}) {
@@ -323,7 +323,7 @@ TEST_F(TrainTest, CancelStopsAJobAndPublishesNothing) {
   EXPECT_EQ(Predict("endless", {1}, &response).error_code(), grpc::StatusCode::NOT_FOUND);
 }
 
-TEST_F(TrainTest, WatchGoesOnAfterAnEvent) {
+TEST_F(TrainTest, WatchResumesAfterAnEvent) {
   const std::string id = MustTrain({Spec("m", 1, 5), Chunk({1, 2, 3, 4}, {0, 1, 0, 1})});
   ASSERT_EQ(Watch(id).size(), 8u);  // queued, running, 5 epochs, succeeded
   EXPECT_EQ(Watch(id, 6).size(), 2u);
@@ -400,7 +400,7 @@ TEST_F(TrainTest, BadUploadsAreRefusedAndLeaveNoJob) {
   EXPECT_EQ(JobCount(), 0);
 }
 
-TEST_F(TrainTest, ACutOffUploadIsNoJob) {
+TEST_F(TrainTest, ACancelledUploadCreatesNoJob) {
   for (int i = 0; i < 50; ++i) {
     grpc::ClientContext context;
     v1::TrainResponse response;

@@ -30,7 +30,7 @@ bool Lists(absl::string_view comma_separated, absl::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-/// Where a hierarchy is mounted, and which of its groups is the mount's root.
+/// Where a cgroup hierarchy is mounted, and which of its groups is the root of the mount.
 struct Mount {
   std::string path;
   std::string root;
@@ -60,9 +60,9 @@ Mounts FindMounts(absl::string_view mountinfo) {
   return mounts;
 }
 
-/// A group's directory and those above it, up to the mount.
+/// The directories of a group and of its ancestors, up to the mount point.
 std::vector<std::string> Directories(const Mount& mount, absl::string_view group) {
-  // In a container the mount's root may be the group itself, or one above it.
+  // In a container the root of the mount may be the group itself or an ancestor.
   if (mount.root != "/" && absl::ConsumePrefix(&group, mount.root) && !group.empty() &&
       group[0] != '/') {
     group = "";
@@ -81,7 +81,7 @@ std::optional<double> Ratio(absl::string_view quota, absl::string_view period) {
   int64_t used = 0;
   int64_t whole = 0;
   if (!absl::SimpleAtoi(quota, &used) || !absl::SimpleAtoi(period, &whole)) return std::nullopt;
-  if (used <= 0 || whole <= 0) return std::nullopt;  // -1 is v1's word for no quota
+  if (used <= 0 || whole <= 0) return std::nullopt;  // v1 says -1 for no quota
   return static_cast<double>(used) / static_cast<double>(whole);
 }
 
@@ -106,7 +106,7 @@ void Lower(std::optional<double> quota, std::optional<double>* lowest) {
 
 std::optional<std::string> ReadProcFile(const std::string& path) {
   const std::ifstream file(path);
-  std::ostringstream text;  // an iterator over the file would throw where it cannot be read
+  std::ostringstream text;  // a stream iterator would throw on a read error
   if (!file || !(text << file.rdbuf())) return std::nullopt;
   return text.str();
 }
@@ -128,7 +128,7 @@ std::string CpuLimit::ToString() const {
 CpuLimit FindCpuLimit(int processors, const ReadText& read) {
   CpuLimit limit{.processors = std::max(1, processors)};
   const Mounts mounts = FindMounts(read("/proc/self/mountinfo").value_or(""));
-  // "ID:CONTROLLERS:GROUP"; v2 has no controllers.
+  // "ID:CONTROLLERS:GROUP"; for v2 the controllers are empty.
   const std::string groups = read("/proc/self/cgroup").value_or("");
   for (const absl::string_view line : absl::StrSplit(groups, '\n')) {
     const Fields fields = absl::StrSplit(line, absl::MaxSplits(':', 2));
@@ -149,7 +149,7 @@ CpuLimit FindCpuLimit(int processors, const ReadText& read) {
 CpuLimit FindCpuLimit() {
   cpu_set_t set;
   const bool known = sched_getaffinity(0, sizeof set, &set) == 0;
-  // Unknown where there are more processors than the set has room for.
+  // Fails on machines with more processors than cpu_set_t holds.
   const int processors =
       known ? CPU_COUNT(&set) : static_cast<int>(std::thread::hardware_concurrency());
   return FindCpuLimit(processors, ReadProcFile);

@@ -1,6 +1,6 @@
-// How many processors this process may use: its affinity, and the quota of its control groups (v1
-// and v2), also those above it. Read once at the start; threads are sized by it, for a quota that
-// many threads run into stops them all at once.
+// How many processors this process may use: by its affinity mask, and by the CPU quotas of its
+// control groups (v1 and v2) and their ancestors. Read once at start, to size the thread pools:
+// when a group exceeds its quota, the kernel stops all its threads at once.
 #pragma once
 
 #include <functional>
@@ -10,24 +10,24 @@
 namespace sigserve {
 
 struct CpuLimit {
-  /// In its affinity mask; at least 1.
+  /// In the affinity mask; at least 1.
   int processors = 1;
-  /// Processors' worth of time; absent = no quota.
+  /// In processors, may be fractional; absent = no quota.
   std::optional<double> quota = std::nullopt;
 
-  /// Threads that can be busy at once: the smaller of both, rounded up, at least 1.
+  /// How many threads can run at once: the smaller of both, rounded up, at least 1.
   int threads() const;
   /// "4 processors, quota 1.50".
   std::string ToString() const;
 };
 
-/// The text of a file; nothing when it cannot be read.
+/// Returns the text of a file; nullopt if it cannot be read.
 using ReadText = std::function<std::optional<std::string>(const std::string& path)>;
 
-/// `processors`: those of the affinity mask. Whatever cannot be read or understood is no limit.
+/// `processors`: the number in the affinity mask. What cannot be read or parsed counts as no limit.
 CpuLimit FindCpuLimit(int processors, const ReadText& read);
 
-/// Of this process.
+/// The limit of this process.
 CpuLimit FindCpuLimit();
 
 }  // namespace sigserve

@@ -63,7 +63,7 @@ class PrometheusExporter : public MetricsExporter {
                       .Register(registry_)),
         durations_(prometheus::BuildHistogram()
                        .Name("sigserve_request_duration_seconds")
-                       .Help("From a request's arrival to its answer, successful or not.")
+                       .Help("Time from a request's arrival to its answer, of all codes.")
                        .Register(registry_)),
         rows_(prometheus::BuildCounter()
                   .Name("sigserve_rows_total")
@@ -71,27 +71,28 @@ class PrometheusExporter : public MetricsExporter {
                   .Register(registry_)),
         batch_rows_(prometheus::BuildHistogram()
                         .Name("sigserve_batch_rows")
-                        .Help("Rows of the batch that each successful request travelled in.")
+                        .Help("Rows of the batch that ran each successful request.")
                         .Register(registry_)),
-        batches_(prometheus::BuildCounter()
-                     .Name("sigserve_batches_total")
-                     .Help("Batches run, by why they were run when they were: drained (inline, all "
-                           "that had arrived), worker_free (all that waited), full, deadline (more "
-                           "would have been late), split (a part of a large request), retry (a "
-                           "batch that failed, task by task).")
-                     .Register(registry_)),
+        batches_(
+            prometheus::BuildCounter()
+                .Name("sigserve_batches_total")
+                .Help("Batches run, by the reason that started them: drained (on an I/O thread, "
+                      "all requests that had arrived), worker_free (on a compute thread, all "
+                      "that waited), full, deadline (a larger batch would have missed one), "
+                      "split (part of a large request), retry (one request of a batch that "
+                      "failed).")
+                .Register(registry_)),
         refusals_(
             prometheus::BuildCounter()
                 .Name("sigserve_refusals_total")
-                .Help(
-                    "Requests refused before they ran, by why: cannot_finish (before its "
-                    "deadline), overload (requests wait for too long), queue_full, pushed_out (by "
-                    "other models' requests), waited "
-                    "(longer than the config allows), closed (the server stops).")
+                .Help("Requests refused before they ran, by reason: cannot_finish (before the "
+                      "deadline), overload (requests wait too long), queue_full, pushed_out (by "
+                      "requests of other models), waited (longer than the model's config allows), "
+                      "closed (the server stops).")
                 .Register(registry_)),
         in_flight_(prometheus::BuildGauge()
                        .Name("sigserve_requests_in_flight")
-                       .Help("Requests that are not answered yet, messages of streams included.")
+                       .Help("Requests, including stream messages, that are not answered yet.")
                        .Register(registry_)),
         queue_rows_(prometheus::BuildGauge()
                         .Name("sigserve_queue_rows")
@@ -99,13 +100,13 @@ class PrometheusExporter : public MetricsExporter {
                         .Register(registry_)),
         queue_seconds_(prometheus::BuildGauge()
                            .Name("sigserve_queue_seconds")
-                           .Help("What it takes to run them, by estimate.")
+                           .Help("Estimated time to run the rows that wait.")
                            .Register(registry_)),
         models_(&registry_),
         process_(&registry_) {
     prometheus::BuildGauge()
         .Name("sigserve_build_info")
-        .Help("1; the labels say what was built.")
+        .Help("Always 1; the labels describe the build.")
         .Register(registry_)
         .Add({{"version", version}, {"compiler", kCompiler}})
         .Set(1);

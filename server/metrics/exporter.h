@@ -1,5 +1,5 @@
-// Metrics in Prometheus's text format: the only user of prometheus-cpp. Thread-safe. Series appear
-// with their first event; names and labels are listed in the README.
+// Metrics in Prometheus's text format, by prometheus-cpp. Thread-safe. A series appears with its
+// first event; the README lists names and labels.
 #pragma once
 
 #include <cstdint>
@@ -14,17 +14,17 @@
 
 namespace sigserve {
 
-/// What is going on at this moment.
+/// A snapshot of the requests that are queued or running.
 struct ServerLoad {
-  /// What waits for a compute thread, of one model.
+  /// Rows of one model that wait for a compute thread.
   struct Queue {
     std::string model;
     int64_t rows = 0;
-    absl::Duration time;  // to run it, by estimate
+    absl::Duration time;  // estimated, to run them
   };
-  /// Requests, messages of streams included, that are not answered yet.
+  /// Requests, including stream messages, that are not answered yet.
   int64_t requests_in_flight = 0;
-  std::vector<Queue> queues;  // a model's versions may be apart
+  std::vector<Queue> queues;  // a model may have several entries
 };
 
 class MetricsExporter : public RequestRecorder {
@@ -32,16 +32,17 @@ class MetricsExporter : public RequestRecorder {
   /// `version`: this build's, for sigserve_build_info.
   static std::unique_ptr<MetricsExporter> Create(const std::string& version);
 
-  /// sigserve_model_ready{model} and sigserve_model_versions{model,state}: what `read` says at each
-  /// exposition. Null: they stay as they are, and the last call of `read` is over.
+  /// sigserve_model_ready{model} and sigserve_model_versions{model,state}: what `read` returns at
+  /// each exposition. Null: they stay as they are; on return no call of the previous one is
+  /// running.
   virtual void ShowModels(ModelMetrics::Read read) = 0;
   /// sigserve_model_load_failures_total{model}.
   virtual void CountLoadFailure(const std::string& model) = 0;
-  /// From now on sigserve_requests_in_flight, sigserve_queue_rows{model} and
-  /// sigserve_queue_seconds{model} show what `read` says when they are asked for. Empty: they stay
-  /// as they are, and the last `read` is over.
+  /// sigserve_requests_in_flight, sigserve_queue_rows{model} and sigserve_queue_seconds{model}:
+  /// what `read` returns at each exposition. Null: they stay as they are; on return no call of the
+  /// previous `read` is running.
   virtual void ShowLoad(std::function<ServerLoad()> read) = 0;
-  /// The whole exposition, text format 0.0.4.
+  /// The complete exposition, text format 0.0.4.
   virtual std::string Serialize() const = 0;
 };
 

@@ -36,8 +36,8 @@ class ModelMetrics {
   /// `registry` must outlive it.
   explicit ModelMetrics(prometheus::Registry* registry);
 
-  /// `read` is called before each exposition. Null: the series stay as they are, and the last call
-  /// of the previous one is over.
+  /// `read` is called before each exposition. Null: the series stay as they are; on return
+  /// no call of the previous one is running.
   void Show(Read read) ABSL_LOCKS_EXCLUDED(mutex_);
   void CountLoadFailure(const std::string& model);
   /// Brings the series up to date.

@@ -1,4 +1,4 @@
-// The process's own figures under the names every Prometheus client uses:
+// The process metrics that every Prometheus client library exports:
 // process_start_time_seconds, process_resident_memory_bytes, process_cpu_seconds_total,
 // process_open_fds. Linux only (/proc). Thread-safe.
 #pragma once
@@ -17,14 +17,14 @@ class ProcessStats {
   /// `registry` must outlive it.
   explicit ProcessStats(prometheus::Registry* registry);
 
-  /// Brings the figures up to date: called before each exposition.
+  /// Updates the figures; to be called before each exposition.
   void Update() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   prometheus::Gauge& resident_memory_;
   prometheus::Gauge& open_fds_;
   absl::Mutex mutex_;
-  prometheus::Counter& cpu_ ABSL_GUARDED_BY(mutex_);  // its step is read, then added
+  prometheus::Counter& cpu_ ABSL_GUARDED_BY(mutex_);  // read, then incremented by the difference
 };
 
 }  // namespace sigserve

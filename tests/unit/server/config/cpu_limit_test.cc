@@ -103,7 +103,7 @@ TEST(CpuLimitTest, Table) {
   }
 }
 
-TEST(CpuLimitTest, SaysWhatItFound) {
+TEST(CpuLimitTest, ToStringGivesProcessorsAndQuota) {
   EXPECT_EQ((CpuLimit{.processors = 4, .quota = 1.5}).ToString(), "4 processors, quota 1.50");
   EXPECT_EQ((CpuLimit{.processors = 1}).ToString(), "1 processor, no quota");
 }

@@ -47,9 +47,9 @@ TEST_F(ExporterTest, CountsRequestsByModelVersionMethodAndCode) {
   EXPECT_THAT(text, HasSubstr(R"(sigserve_rows_total{model="m",version="3"} 10)"));
 }
 
-TEST_F(ExporterTest, ManyRecordsAtOnceCountAsOneByOne) {
+TEST_F(ExporterTest, ManyRecordsAtOnceCountLikeSingleOnes) {
   std::vector<RequestRecord> records;
-  for (const int us : {5, 10, 11, 20, 50, 999, 1000, 20'000'000}) {  // on bounds, and beside them
+  for (const int us : {5, 10, 11, 20, 50, 999, 1000, 20'000'000}) {  // on and next to bucket bounds
     RequestRecord record = Answer("m", absl::StatusCode::kOk);
     record.total = absl::Microseconds(us);
     record.batch_rows = us % 7 + 1;
@@ -141,7 +141,7 @@ TEST_F(ExporterTest, CountsLoadFailures) {
               HasSubstr("sigserve_model_load_failures_total{model=\"m\"} 2\n"));
 }
 
-TEST_F(ExporterTest, ShowsTheLoadOfTheMoment) {
+TEST_F(ExporterTest, ShowsTheCurrentLoad) {
   EXPECT_THAT(exporter_->Serialize(), Not(HasSubstr("in_flight ")));
   ServerLoad load = {.requests_in_flight = 7,
                      .queues = {{"m", 100, absl::Milliseconds(50)},
@@ -158,7 +158,7 @@ TEST_F(ExporterTest, ShowsTheLoadOfTheMoment) {
   EXPECT_THAT(text, HasSubstr("\nsigserve_queue_rows{model=\"m\"} 0\n"));
   EXPECT_THAT(text, HasSubstr("\nsigserve_queue_seconds{model=\"other\"} 0\n"));
   exporter_->ShowLoad({});
-  exporter_->Serialize();  // reads no more
+  exporter_->Serialize();  // no longer calls the function
 }
 
 TEST_F(ExporterTest, ShowsTheBuildAndTheProcess) {
@@ -187,7 +187,7 @@ TEST_F(ExporterTest, CountsEachRecordOfManyThreadsOnce) {
   EXPECT_THAT(text, HasSubstr(R"(model="b",version="3"} 4000)"));
 }
 
-// Names come from directories: nothing in one can forge a line.
+// Names come from directories and must not be able to forge a line.
 TEST_F(ExporterTest, EscapesLabelValues) {
   exporter_->ShowModels(
       [] { return std::vector<ModelVersions>{{.model = "x\"} 1\nforged 1", .ready = 1}}; });

@@ -205,7 +205,7 @@ class Frontend {
       methods.insert(methods.end(), more.begin(), more.end());
     }
     reflection_ = std::make_unique<ReflectionService>(methods);
-    methods.push_back(reflection_->Method());
+    for (ServiceMethod& method : reflection_->Methods()) methods.push_back(std::move(method));
     for (const std::string& service : reflection_->services()) core_->health.Set(service, true);
     return methods;
   }

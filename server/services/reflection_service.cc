@@ -3,10 +3,12 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/descriptor.pb.h>
 
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "grpc/reflection/v1alpha/reflection.pb.h"
 #include "model/base/status_macros.h"
 #include "server/rpc/dispatcher.h"
 #include "server/rpc/status.h"
@@ -18,14 +20,18 @@ using google::protobuf::Descriptor;
 using google::protobuf::DescriptorPool;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::FileDescriptor;
-using grpc::reflection::v1alpha::ExtensionNumberResponse;
-using grpc::reflection::v1alpha::FileDescriptorResponse;
-using grpc::reflection::v1alpha::ServerReflectionRequest;
-using grpc::reflection::v1alpha::ServerReflectionResponse;
+using grpc::reflection::v1::ExtensionNumberResponse;
+using grpc::reflection::v1::FileDescriptorResponse;
+using grpc::reflection::v1::ServerReflectionRequest;
+using grpc::reflection::v1::ServerReflectionResponse;
 
-constexpr char kPath[] = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+// The messages of both are the same on the wire: one implementation serves both.
+constexpr const char* kPaths[] = {
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+};
 
-/// The file, then what it imports: clients take the first for the answer.
+/// Adds the file, then what it imports: clients take the first for the answer.
 void AddFile(const FileDescriptor* file, std::set<const FileDescriptor*>* added,
              FileDescriptorResponse* to) {
   if (!added->insert(file).second) return;
@@ -68,18 +74,24 @@ absl::Status AnswerWithNumbers(const std::string& type, ExtensionNumberResponse*
 
 }  // namespace
 
-ReflectionService::ReflectionService(const std::vector<ServiceMethod>& methods)
-    : services_{std::string(ServiceOfPath(kPath))} {
+ReflectionService::ReflectionService(const std::vector<ServiceMethod>& methods) {
+  // Links v1alpha's descriptors, so that it can describe itself.
+  google::protobuf::LinkMessageReflection<grpc::reflection::v1alpha::ServerReflectionRequest>();
+  for (const char* path : kPaths) services_.emplace(ServiceOfPath(path));
   for (const ServiceMethod& method : methods) {
     services_.emplace(ServiceOfPath(method.method.path));
   }
 }
 
-ServiceMethod ReflectionService::Method() {
-  ServiceMethod method = FunctionMethod(kPath, this, &ReflectionService::Answer);
-  method.method.kind = MethodKind::kMessageStream;
-  method.method.ordered = true;
-  return method;
+std::vector<ServiceMethod> ReflectionService::Methods() {
+  std::vector<ServiceMethod> methods;
+  for (const char* path : kPaths) {
+    ServiceMethod method = FunctionMethod(path, this, &ReflectionService::Answer);
+    method.method.kind = MethodKind::kMessageStream;
+    method.method.ordered = true;
+    methods.push_back(std::move(method));
+  }
+  return methods;
 }
 
 absl::Status ReflectionService::Answer(const ServerReflectionRequest& request,
@@ -118,7 +130,8 @@ absl::Status ReflectionService::Find(const ServerReflectionRequest& request,
     case ServerReflectionRequest::MESSAGE_REQUEST_NOT_SET:
       break;
   }
-  return absl::InvalidArgumentError("the request asks for nothing");
+  return absl::InvalidArgumentError(
+      "the request names neither a file, a symbol, an extension nor a list");
 }
 
 }  // namespace sigserve

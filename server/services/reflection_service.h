@@ -1,33 +1,33 @@
-// grpc.reflection.v1alpha.ServerReflection: tells clients such as grpcurl the API. Our own, since
-// gRPC's library brings threads that poll the connections (grpc_transport.h). Thread-safe.
+// grpc.reflection.v1.ServerReflection, and v1alpha, for clients such as grpcurl: describes the API.
+// Our own: gRPC's library would bring threads of its own (grpc_transport.h). Thread-safe.
 #pragma once
 
 #include <set>
 #include <string>
 #include <vector>
 
-#include "grpc/reflection/v1alpha/reflection.pb.h"
+#include "grpc/reflection/v1/reflection.pb.h"
 #include "server/rpc/service_method.h"
 
 namespace sigserve {
 
 class ReflectionService {
  public:
-  /// The services to list: those of these methods, "/package.Service/Method", and itself.
+  /// Lists the services of these methods and itself.
   explicit ReflectionService(const std::vector<ServiceMethod>& methods);
 
-  /// Errors are told within the response: NOT_FOUND, INVALID_ARGUMENT.
-  absl::Status Answer(const grpc::reflection::v1alpha::ServerReflectionRequest& request,
-                      grpc::reflection::v1alpha::ServerReflectionResponse* response);
+  /// Always OK: errors are in the response (NOT_FOUND, INVALID_ARGUMENT).
+  absl::Status Answer(const grpc::reflection::v1::ServerReflectionRequest& request,
+                      grpc::reflection::v1::ServerReflectionResponse* response);
 
   const std::set<std::string>& services() const { return services_; }
 
-  /// It must outlive its calls.
-  ServiceMethod Method();
+  /// One method per version. The service must outlive their calls.
+  std::vector<ServiceMethod> Methods();
 
  private:
-  absl::Status Find(const grpc::reflection::v1alpha::ServerReflectionRequest& request,
-                    grpc::reflection::v1alpha::ServerReflectionResponse* response) const;
+  absl::Status Find(const grpc::reflection::v1::ServerReflectionRequest& request,
+                    grpc::reflection::v1::ServerReflectionResponse* response) const;
 
   std::set<std::string> services_;
 };

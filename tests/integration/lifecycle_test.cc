@@ -107,10 +107,11 @@ TEST_F(LifecycleTest, ReflectionListsAndDescribesTheServices) {
   for (const auto& service : response.list_services_response().service()) {
     services.push_back(service.name());
   }
-  EXPECT_THAT(services, UnorderedElementsAre(
-                            "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection",
-                            "inference.GRPCInferenceService", "sigserve.v1.ModelService",
-                            "sigserve.v1.PredictionService", "sigserve.v1.TrainingService"));
+  EXPECT_THAT(services,
+              UnorderedElementsAre("grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
+                                   "grpc.reflection.v1alpha.ServerReflection",
+                                   "inference.GRPCInferenceService", "sigserve.v1.ModelService",
+                                   "sigserve.v1.PredictionService", "sigserve.v1.TrainingService"));
   for (const std::string& service : services) {
     request.set_file_containing_symbol(service);
     ASSERT_TRUE(stream->Write(request));

@@ -5,15 +5,17 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
+#include "grpc/reflection/v1alpha/reflection.pb.h"
 #include "gtest/gtest.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {
 namespace {
 
-using grpc::reflection::v1alpha::ServerReflectionRequest;
-using grpc::reflection::v1alpha::ServerReflectionResponse;
+using grpc::reflection::v1::ServerReflectionRequest;
+using grpc::reflection::v1::ServerReflectionResponse;
 using testing::ElementsAre;
 
 class ReflectionServiceTest : public testing::Test {
@@ -49,7 +51,8 @@ TEST_F(ReflectionServiceTest, ListsEachServiceOnceAndItself) {
   for (const auto& service : response.list_services_response().service()) {
     names.push_back(service.name());
   }
-  EXPECT_THAT(names, ElementsAre("grpc.reflection.v1alpha.ServerReflection",
+  EXPECT_THAT(names, ElementsAre("grpc.reflection.v1.ServerReflection",
+                                 "grpc.reflection.v1alpha.ServerReflection",
                                  "sigserve.v1.ModelService", "sigserve.v1.PredictionService"));
   EXPECT_EQ(response.valid_host(), "me");
 }
@@ -74,7 +77,40 @@ TEST_F(ReflectionServiceTest, Extensions) {
   EXPECT_EQ(response.all_extension_numbers_response().extension_number_size(), 0);
 }
 
-TEST_F(ReflectionServiceTest, WhatThereIsNot) {
+TEST_F(ReflectionServiceTest, V1AlphaIsTheSameOnTheWire) {
+  std::vector<std::string> paths;
+  for (const ServiceMethod& method : reflection_.Methods()) {
+    paths.push_back(method.method.path);
+    grpc::reflection::v1alpha::ServerReflectionRequest request;
+    request.set_host("me");
+    request.set_file_by_filename("sigserve/v1/tensor.proto");
+    const std::string bytes = request.SerializeAsString();
+    const absl::string_view piece = bytes;
+    std::string reply;
+    ASSERT_OK(std::get<FunctionHandler>(method.handler).answer({&piece, 1}, &reply));
+    grpc::reflection::v1alpha::ServerReflectionResponse response;
+    ASSERT_TRUE(response.ParseFromString(reply));
+    EXPECT_EQ(response.original_request().SerializeAsString(), bytes);
+    EXPECT_EQ(response.file_descriptor_response().file_descriptor_proto_size(), 1);
+    EXPECT_EQ(response.GetReflection()->GetUnknownFields(response).field_count(), 0);
+  }
+  EXPECT_THAT(paths, ElementsAre("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+                                 "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"));
+}
+
+TEST_F(ReflectionServiceTest, EachVersionDescribesItself) {
+  for (const char* version : {"v1", "v1alpha"}) {
+    ServerReflectionRequest request;
+    request.set_file_containing_symbol(
+        absl::StrCat("grpc.reflection.", version, ".ServerReflection"));
+    EXPECT_THAT(Files(Answer(request)),
+                ElementsAre(absl::StrCat("grpc/reflection/", version, "/reflection.proto")));
+  }
+}
+
+// Errors.
+
+TEST_F(ReflectionServiceTest, WhatDoesNotExistIsAnErrorInTheResponse) {
   ServerReflectionRequest nothing;
   EXPECT_EQ(Answer(nothing).error_response().error_code(),
             static_cast<int>(absl::StatusCode::kInvalidArgument));

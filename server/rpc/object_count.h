@@ -1,5 +1,5 @@
-// What a message would take in memory, told before it is parsed: an empty string or message inside
-// it is 2 bytes on the wire and hundreds once parsed, so a bound on bytes alone bounds no memory.
+// Estimates what a message takes in memory before it is parsed. An empty string or message inside
+// it is 2 bytes on the wire and hundreds when parsed: a limit on bytes does not limit memory.
 #pragma once
 
 #include <google/protobuf/descriptor.h>
@@ -9,9 +9,9 @@
 
 namespace sigserve {
 
-/// Strings, messages and unknown fields within the encoded message, at any depth; at most
-/// `limit` + 1. Numbers do not count: parsed, they take a few bytes each. Bytes that are no such
-/// message are counted as far as they can be read.
+/// Counts strings, messages and unknown fields of the encoded message, at any depth, up to
+/// `limit` + 1. Numbers do not count: they take a few bytes each. Bytes that are not such a message
+/// are counted as far as they can be read.
 int64_t CountObjects(google::protobuf::io::ZeroCopyInputStream* bytes,
                      const google::protobuf::Descriptor& type, int64_t limit);
 

@@ -23,7 +23,7 @@ std::string Repeated(const std::string& field, int times) {
   return bytes;
 }
 
-TEST(CountObjects, StringsAndMessagesAtAnyDepthButNoNumbers) {
+TEST(CountObjects, CountsStringsAndMessagesAtAnyDepthButNotNumbers) {
   inference::ModelInferRequest request;
   EXPECT_EQ(Count(request.SerializeAsString(), *request.descriptor()), 0);
   request.set_model_name("m");         // 1
@@ -38,21 +38,38 @@ TEST(CountObjects, StringsAndMessagesAtAnyDepthButNoNumbers) {
   EXPECT_EQ(Count(request.SerializeAsString(), *request.descriptor()), 9);
 }
 
-TEST(CountObjects, EmptyOnesCountAndStopAtTheLimit) {
+TEST(CountObjects, EmptyValuesCountAndTheCountStopsAtTheLimit) {
   const auto& type = *inference::ModelInferRequest::descriptor();
   EXPECT_EQ(Count(Repeated(std::string("\x2a\0", 2), 300), type), 300);  // inputs
   EXPECT_EQ(Count(Repeated(std::string("\x3a\0", 2), 300), type), 300);  // raw_input_contents
   EXPECT_EQ(Count(Repeated(std::string("\x2a\0", 2), 3000), type), 1001);
-  EXPECT_EQ(Count(Repeated("\x7a\x01z", 300), type), 300);  // a field that the protocol lacks
+  EXPECT_EQ(Count(Repeated("\x7a\x01z", 300), type), 300);  // an unknown field
   v1::PredictStreamRequest nested;
   for (int i = 0; i < 30; ++i) nested.mutable_request()->add_inputs();
   EXPECT_EQ(Count(nested.SerializeAsString(), *nested.descriptor()), 31);
 }
 
+TEST(CountObjects, SkipsEveryWireType) {
+  const auto& type = *inference::ModelInferRequest::descriptor();
+  const std::string model("\x0a\x01m", 3);
+  // Unknown fields 100 as varint, fixed64, fixed32, and a group with a nested group; each counts.
+  for (const std::string& field :
+       {std::string("\xa0\x06\xff\x01"), "\xa1\x06" + std::string(8, 'x'),
+        "\xa5\x06" + std::string(4, 'x'),
+        std::string("\xa3\x06\x08\x01\x13\x08\x01\x14\xa4\x06")}) {
+    EXPECT_EQ(Count(field + model, type), 2);
+  }
+}
+
+TEST(CountObjects, DeepNestingEndsTheCount) {
+  const auto& type = *inference::ModelInferRequest::descriptor();
+  EXPECT_EQ(Count(Repeated("\xa3\x06", 100000), type), 1);
+}
+
 TEST(CountObjects, MalformedBytesEndTheCount) {
   const auto& type = *inference::ModelInferRequest::descriptor();
   EXPECT_EQ(Count("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", type), 0);
-  EXPECT_EQ(Count("\x2a\x7f", type), 1);  // an input of 127 bytes that are not there
+  EXPECT_EQ(Count("\x2a\x7f", type), 1);  // an input of 127 missing bytes
 }
 
 }  // namespace

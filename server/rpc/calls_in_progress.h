@@ -1,5 +1,5 @@
-// How many of the control services' longer calls (loads, unloads) are going on, for a stopping
-// server to wait for; what takes microseconds is not counted. Thread-safe.
+// Counts the long calls of the control services (loads, unloads) that are running, so that a
+// stopping server can wait for them. Calls of microseconds are not counted. Thread-safe.
 #pragma once
 
 #include <atomic>

@@ -27,7 +27,7 @@ void ControlThreads::Run(std::function<void()> work) {
   try {
     threads_.emplace_back([this] { Work(); });
   } catch (const std::system_error&) {
-    // The system gives no more: those there are will do.
+    // The system allows no more threads: the existing ones take it.
   }
 }
 
@@ -35,7 +35,7 @@ void ControlThreads::Work() {
   absl::MutexLock lock(&mutex_);
   for (;;) {
     ++idle_;
-    mutex_.Await(absl::Condition(this, &ControlThreads::SomethingToDo));
+    mutex_.Await(absl::Condition(this, &ControlThreads::HasWork));
     --idle_;
     if (waiting_.empty()) return;
     std::function<void()> work = std::move(waiting_.front());

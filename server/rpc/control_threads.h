@@ -1,5 +1,5 @@
-// Threads for calls that may take their time: loads, uploads, training's records. One from the
-// start, and as many as are busy at once, up to a bound; they are kept. Thread-safe.
+// Threads for calls that may block: loads, uploads, training jobs. The pool starts with one thread,
+// grows to as many as are busy at once, up to a limit, and does not shrink. Thread-safe.
 #pragma once
 
 #include <deque>
@@ -15,17 +15,17 @@ namespace sigserve {
 class ControlThreads {
  public:
   explicit ControlThreads(size_t max_threads = 64);
-  /// Runs what is left, and waits.
+  /// Runs what is queued, then joins the threads.
   ~ControlThreads();
   ControlThreads(const ControlThreads&) = delete;
   ControlThreads& operator=(const ControlThreads&) = delete;
 
-  /// Runs it soon; in order of arrival while threads are short. It must not throw.
+  /// Runs `work` soon, in order of arrival if every thread is busy. It must not throw.
   void Run(std::function<void()> work) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   void Work() ABSL_LOCKS_EXCLUDED(mutex_);
-  bool SomethingToDo() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return stopping_ || !waiting_.empty();
   }
 

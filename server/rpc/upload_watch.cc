@@ -7,14 +7,14 @@
 namespace sigserve {
 namespace {
 
-constexpr absl::Duration kLookEvery = absl::Seconds(1);
+constexpr absl::Duration kCheckInterval = absl::Seconds(1);
 
 }  // namespace
 
 UploadWatch::UploadWatch(const Clock* clock, absl::Duration stall)
     : clock_(clock), stall_(stall), thread_([this] {
-        const absl::Duration every = std::min(kLookEvery, stall_ / 4);
-        while (!stop_.WaitForNotificationWithTimeout(every)) Look();
+        const absl::Duration interval = std::min(kCheckInterval, stall_ / 4);
+        while (!stop_.WaitForNotificationWithTimeout(interval)) CheckStalled();
       }) {}
 
 UploadWatch::~UploadWatch() {
@@ -42,12 +42,12 @@ std::vector<std::shared_ptr<WatchedUpload>> UploadWatch::Uploads() const {
   return uploads;
 }
 
-void UploadWatch::Look() {
+void UploadWatch::CheckStalled() {
   const absl::Duration now = clock_->Monotonic();
   for (const std::shared_ptr<WatchedUpload>& upload : Uploads()) {
     if (now - upload->last_heard() < stall_) continue;
     upload->End(absl::DeadlineExceededError(
-        absl::StrCat("TRAIN_STALLED: nothing came for ", absl::FormatDuration(stall_))));
+        absl::StrCat("TRAIN_STALLED: no data arrived for ", absl::FormatDuration(stall_))));
   }
 }
 

@@ -1,6 +1,6 @@
-// Ends uploads that bring nothing any more, so that a client that has gone quiet does not keep its
-// share of the training budget, and all of them when the server stops. One thread looks at them now
-// and then. Thread-safe.
+// Ends uploads that stop sending data, so that a silent client does not keep its part of the
+// training budget; and ends all of them when the server stops. One thread checks them at intervals.
+// Thread-safe.
 #pragma once
 
 #include <memory>
@@ -21,15 +21,15 @@ namespace sigserve {
 class WatchedUpload {
  public:
   virtual ~WatchedUpload() = default;
-  /// When it last brought something, on Clock::Monotonic; infinite while that is being dealt with.
+  /// When data last arrived, on Clock::Monotonic; infinite while it is being processed.
   virtual absl::Duration last_heard() const = 0;
-  /// Ends it with this error, unless it is ending already. Must not call the watch.
+  /// Ends the upload with this error, unless it is ending already. Must not call the watch.
   virtual void End(const absl::Status& error) = 0;
 };
 
 class UploadWatch {
  public:
-  /// `clock` must outlive it. An upload that brings nothing for `stall` is DEADLINE_EXCEEDED.
+  /// `clock` must outlive it. An upload that sends nothing for `stall` ends with DEADLINE_EXCEEDED.
   UploadWatch(const Clock* clock, absl::Duration stall);
   ~UploadWatch();
   UploadWatch(const UploadWatch&) = delete;
@@ -38,8 +38,8 @@ class UploadWatch {
   const Clock& clock() const { return *clock_; }
   void Add(const std::shared_ptr<WatchedUpload>& upload) ABSL_LOCKS_EXCLUDED(mutex_);
   void Remove(const WatchedUpload* upload) ABSL_LOCKS_EXCLUDED(mutex_);
-  /// Ends those that have stalled by now.
-  void Look() ABSL_LOCKS_EXCLUDED(mutex_);
+  /// Ends the uploads that have stalled. The watch's thread calls it; tests may, too.
+  void CheckStalled() ABSL_LOCKS_EXCLUDED(mutex_);
   void EndAll(const absl::Status& error) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

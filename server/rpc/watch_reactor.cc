@@ -19,7 +19,8 @@ void WatchReactor::OnStart(ServerStream* stream) {
 }
 
 void WatchReactor::OnReadDone(bool ok) {
-  const absl::Status status = ok ? TryOpen() : absl::CancelledError("the watcher sent no request");
+  const absl::Status status =
+      ok ? CheckAndOpen() : absl::CancelledError("the client sent no request");
   if (!status.ok()) {
     stream_->Finish(WireStatus(status));
     return;
@@ -28,15 +29,15 @@ void WatchReactor::OnReadDone(bool ok) {
     absl::MutexLock lock(&mutex_);
     open_ = true;
   }
-  Proceed();
+  Notify();
 }
 
-absl::Status WatchReactor::TryOpen() {
+absl::Status WatchReactor::CheckAndOpen() {
   size_t bytes = 0;
   for (const absl::string_view piece : stream_->message()) bytes += piece.size();
-  if (bytes > kMaxRequestBytes) {  // it is kept as long as the watch
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the request has ", bytes, " bytes; expected a name of at most ", kMaxRequestBytes));
+  if (bytes > kMaxRequestBytes) {  // its name is kept while the stream lasts
+    return absl::InvalidArgumentError(
+        absl::StrCat("the request has ", bytes, " bytes; the limit is ", kMaxRequestBytes));
   }
   return Open(stream_->message());
 }
@@ -47,7 +48,7 @@ void WatchReactor::OnWriteDone(bool ok) {
     writing_ = false;
     cancelled_ = cancelled_ || !ok;
   }
-  Proceed();
+  Notify();
 }
 
 void WatchReactor::OnCancel() {
@@ -55,13 +56,13 @@ void WatchReactor::OnCancel() {
     absl::MutexLock lock(&mutex_);
     cancelled_ = true;
   }
-  Proceed();
+  Notify();
 }
 
-void WatchReactor::Proceed() {
+void WatchReactor::Notify() {
   std::string message;
   absl::Status end;
-  // Called without the lock: the stream's end may come from within.
+  // Without the lock: Finish() may call OnDone().
   switch (NextStep(&message, &end)) {
     case Step::kWait:
       return;
@@ -75,19 +76,19 @@ void WatchReactor::Proceed() {
 WatchReactor::Step WatchReactor::NextStep(std::string* message, absl::Status* end) {
   absl::MutexLock lock(&mutex_);
   if (!open_ || writing_ || finished_) return Step::kWait;
-  News news;
+  Update update;
   try {
-    if (!cancelled_) news = Next();
+    if (!cancelled_) update = Next();
   } catch (const std::bad_alloc&) {
-    *end = absl::ResourceExhaustedError("no memory left for the watcher");
+    *end = absl::ResourceExhaustedError("not enough memory for the update");
   }
-  if (cancelled_) *end = absl::CancelledError("the watcher went away");
-  if (news.message.has_value()) {
+  if (cancelled_) *end = absl::CancelledError("the client disconnected");
+  if (update.message.has_value()) {
     writing_ = true;
-    *message = *std::move(news.message);
+    *message = *std::move(update.message);
     return Step::kWrite;
   }
-  finished_ = news.ended || !end->ok();
+  finished_ = update.ended || !end->ok();
   return finished_ ? Step::kFinish : Step::kWait;
 }
 

@@ -1,5 +1,5 @@
-// A stream of news to one client: a request, then messages as there are any. It holds one message,
-// however slow its client is. Thread-safe.
+// A stream of updates to one client: a request, then a message whenever there is something new.
+// It keeps one message in memory, however slow the client is. Thread-safe.
 #pragma once
 
 #include <memory>
@@ -20,25 +20,26 @@ class WatchReactor : public StreamReactor, public std::enable_shared_from_this<W
   void OnWriteDone(bool ok) final ABSL_LOCKS_EXCLUDED(mutex_);
   void OnCancel() final ABSL_LOCKS_EXCLUDED(mutex_);
 
-  /// There may be news: writes it, unless a write is under way. Until OnDone().
-  void Proceed() ABSL_LOCKS_EXCLUDED(mutex_);
+  /// Writes the next update if there is one and no write is under way. Call it after every change,
+  /// until OnDone().
+  void Notify() ABSL_LOCKS_EXCLUDED(mutex_);
 
  protected:
-  struct News {
+  struct Update {
     std::optional<std::string> message;
-    bool ended = false;  // no message, and none will come
+    bool ended = false;  // no message, and none will follow
   };
-  /// Takes the request, which has at most 4 KiB; an error ends the stream. From here on Proceed()
-  /// may be called.
+  /// Takes the request (at most 4 KiB); an error ends the stream. From here on Notify() may be
+  /// called.
   virtual absl::Status Open(absl::Span<const absl::string_view> request) = 0;
   /// The next message, if there is one. One call at a time.
-  virtual News Next() = 0;
+  virtual Update Next() = 0;
 
  private:
   enum class Step { kWait, kWrite, kFinish };
 
-  absl::Status TryOpen();
-  /// Writing and finishing are given out to one caller, until OnWriteDone() or for good.
+  absl::Status CheckAndOpen();
+  /// What the caller is to do. kWrite is given to one caller until OnWriteDone(), kFinish once.
   Step NextStep(std::string* message, absl::Status* end) ABSL_LOCKS_EXCLUDED(mutex_);
 
   ServerStream* stream_ = nullptr;

@@ -11,7 +11,7 @@
 namespace sigserve {
 namespace {
 
-/// A message's pieces as Protobuf reads them.
+/// Reads the pieces of a message one after the other.
 class PieceStream final : public google::protobuf::io::ZeroCopyInputStream {
  public:
   explicit PieceStream(absl::Span<const absl::string_view> pieces) : pieces_(pieces) {}
@@ -53,9 +53,9 @@ class PieceStream final : public google::protobuf::io::ZeroCopyInputStream {
   int64_t count_ = 0;
 };
 
-// Parsed, so many strings and messages take some 16 MiB; no request of ours has as many.
+// Parsed, as many strings and messages take about 16 MiB. No real request has as many.
 constexpr int64_t kMaxObjects = int64_t{1} << 16;
-// Smaller messages cannot have more.
+// A message of fewer bytes cannot contain more.
 constexpr size_t kFewBytes = 2 * kMaxObjects;
 
 }  // namespace
@@ -67,8 +67,8 @@ absl::Status ParseMessage(absl::Span<const absl::string_view> pieces,
   if (bytes > kFewBytes) {
     PieceStream stream(pieces);
     if (CountObjects(&stream, *message->GetDescriptor(), kMaxObjects) > kMaxObjects) {
-      return absl::InvalidArgumentError(absl::StrCat("the message has more than ", kMaxObjects,
-                                                     " strings and messages within it"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("the message has more than ", kMaxObjects, " nested strings and messages"));
     }
   }
   bool parsed = false;
@@ -79,8 +79,8 @@ absl::Status ParseMessage(absl::Span<const absl::string_view> pieces,
     parsed = message->ParseFromZeroCopyStream(&stream);
   }
   if (parsed) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      "the message's bytes are no ", message->GetDescriptor()->name(), " in Protobuf's encoding"));
+  return absl::InvalidArgumentError(absl::StrCat("the request's bytes do not encode a ",
+                                                 message->GetDescriptor()->name(), " message"));
 }
 
 }  // namespace sigserve

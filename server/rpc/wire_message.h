@@ -1,4 +1,4 @@
-// Protobuf messages from a request's bytes.
+// Parses Protobuf messages from a request's bytes.
 #pragma once
 
 #include <google/protobuf/message.h>
@@ -9,8 +9,9 @@
 
 namespace sigserve {
 
-/// INVALID_ARGUMENT when the bytes are no such message, or one of more strings and messages within
-/// it than any request of ours has (65,536): parsed, those take many times their bytes.
+/// Parses the concatenated pieces. INVALID_ARGUMENT if they do not encode such a message, or if it
+/// contains more than 65,536 strings and messages: parsed, those take many times their bytes, and
+/// no real request has as many.
 absl::Status ParseMessage(absl::Span<const absl::string_view> pieces,
                           google::protobuf::Message* message);
 

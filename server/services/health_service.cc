@@ -27,10 +27,10 @@ class HealthService::Watcher final : public WatchReactor {
     health_->Add(std::static_pointer_cast<Watcher>(shared_from_this()));
     return absl::OkStatus();
   }
-  News Next() override {
+  Update Next() override {
     const ServingStatus status = health_->Status(name_);
-    if (status == told_) return {};
-    told_ = status;
+    if (status == sent_) return {};
+    sent_ = status;
     HealthCheckResponse response;
     response.set_status(status);
     return {.message = response.SerializeAsString()};
@@ -39,7 +39,7 @@ class HealthService::Watcher final : public WatchReactor {
  private:
   HealthService* const health_;
   std::string name_;
-  std::optional<ServingStatus> told_;
+  std::optional<ServingStatus> sent_;
 };
 
 void HealthService::Set(const std::string& name, bool serving) {
@@ -47,7 +47,7 @@ void HealthService::Set(const std::string& name, bool serving) {
     absl::MutexLock lock(&mutex_);
     serving_[name] = serving;
   }
-  Tell();
+  NotifyWatchers();
 }
 
 void HealthService::Shutdown() {
@@ -55,7 +55,7 @@ void HealthService::Shutdown() {
     absl::MutexLock lock(&mutex_);
     shut_down_ = true;
   }
-  Tell();
+  NotifyWatchers();
 }
 
 absl::Status HealthService::Check(const HealthCheckRequest& request,
@@ -63,7 +63,7 @@ absl::Status HealthService::Check(const HealthCheckRequest& request,
   const ServingStatus status = Status(request.service());
   if (status == HealthCheckResponse::SERVICE_UNKNOWN) {
     return absl::NotFoundError(
-        absl::StrCat("no model or service is called ", Quote(request.service())));
+        absl::StrCat("no model or service has the name ", Quote(request.service())));
   }
   response->set_status(status);
   return absl::OkStatus();
@@ -94,7 +94,7 @@ void HealthService::Remove(const Watcher* watcher) {
   watchers_.erase(watcher);
 }
 
-void HealthService::Tell() {
+void HealthService::NotifyWatchers() {
   std::vector<std::shared_ptr<Watcher>> watchers;
   {
     absl::MutexLock lock(&mutex_);
@@ -102,7 +102,7 @@ void HealthService::Tell() {
       if (std::shared_ptr<Watcher> watcher = weak.lock()) watchers.push_back(std::move(watcher));
     }
   }
-  for (const std::shared_ptr<Watcher>& watcher : watchers) watcher->Proceed();
+  for (const std::shared_ptr<Watcher>& watcher : watchers) watcher->Notify();
 }
 
 }  // namespace sigserve

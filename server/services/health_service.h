@@ -1,6 +1,5 @@
-// grpc.health.v1.Health: which of the server (the empty name), its services and its models serve.
-// Our own, since gRPC's library brings threads that poll the connections (grpc_transport.h).
-// Thread-safe.
+// grpc.health.v1.Health: whether the server (the empty name), its services and its models serve.
+// Our own: gRPC's library would bring threads of its own (grpc_transport.h). Thread-safe.
 #pragma once
 
 #include <map>
@@ -17,18 +16,19 @@ namespace sigserve {
 
 class HealthService {
  public:
-  /// The server itself serves from the start.
+  /// The server itself is SERVING from the start.
   HealthService() { serving_[""] = true; }
 
   void Set(const std::string& name, bool serving) ABSL_LOCKS_EXCLUDED(mutex_);
-  /// Nothing serves from here on, whatever is set.
+  /// Everything is NOT_SERVING from here on, whatever is set.
   void Shutdown() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  /// NOT_FOUND: a name that was never set.
+  /// NOT_FOUND for a name that was never set.
   absl::Status Check(const grpc::health::v1::HealthCheckRequest& request,
                      grpc::health::v1::HealthCheckResponse* response) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  /// Check, and Watch: the status now and again at every change. It must outlive their calls.
+  /// Check; and Watch, which sends the status now and at every change. The service must outlive
+  /// their calls.
   std::vector<ServiceMethod> Methods();
 
  private:
@@ -37,7 +37,7 @@ class HealthService {
   ServingStatus Status(const std::string& name) const ABSL_LOCKS_EXCLUDED(mutex_);
   void Add(const std::shared_ptr<Watcher>& watcher) ABSL_LOCKS_EXCLUDED(mutex_);
   void Remove(const Watcher* watcher) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Tell() ABSL_LOCKS_EXCLUDED(mutex_);
+  void NotifyWatchers() ABSL_LOCKS_EXCLUDED(mutex_);
 
   mutable absl::Mutex mutex_;
   std::map<std::string, bool> serving_ ABSL_GUARDED_BY(mutex_);

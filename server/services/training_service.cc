@@ -183,11 +183,11 @@ class JobWatcher final : public WatchReactor {
     after_ = request.after_event();
     // A listener may be called for a moment longer than it is subscribed.
     subscription_ = log_->Subscribe([weak = weak_from_this()] {
-      if (const std::shared_ptr<WatchReactor> alive = weak.lock()) alive->Proceed();
+      if (const std::shared_ptr<WatchReactor> alive = weak.lock()) alive->Notify();
     });
     return absl::OkStatus();
   }
-  News Next() override {
+  Update Next() override {
     const EventLog::Next next = log_->After(after_);
     if (!next.event.has_value()) return {.message = std::nullopt, .ended = next.ended};
     after_ = next.event->number;

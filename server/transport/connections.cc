@@ -12,12 +12,12 @@
 namespace sigserve {
 namespace {
 
-// Corking costs two system calls per connection; it pays when replies share connections.
+// Corking costs two system calls per connection and saves packets where replies share one.
 constexpr size_t kMaxConnectionsPerReply = 4;
 
 void SetCork(const Connections::Snapshot& connections, int on) {
   for (const auto& connection : *connections) {
-    // Fails on unix sockets and dead connections, which is fine.
+    // Fails on Unix sockets and closed connections, which is harmless.
     setsockopt(connection->fd(), IPPROTO_TCP, TCP_CORK, &on, sizeof on);
   }
 }
@@ -50,7 +50,7 @@ void Connections::Sweep() {
   }
   if (next->size() == before->size()) return;
   absl::MutexLock lock(&mutex_);
-  if (alive_ == before) alive_ = std::move(next);  // else the next sweep gets it
+  if (alive_ == before) alive_ = std::move(next);  // otherwise the next sweep does it
 }
 
 size_t Connections::size() const {

@@ -1,7 +1,7 @@
-// The connections of one listener, for corking and for the connection cap: while a connection is
-// corked (TCP_CORK), the answers written to it leave together. Holds a duplicate of each socket's
-// descriptor, because gRPC owns the original and closes it when it likes; Sweep() finds the dead
-// ones. Thread-safe.
+// The open connections of one listener, for the connection limit and for corking: while a
+// connection is corked (TCP_CORK), replies written to it leave in one packet. Holds a duplicate of
+// each socket's descriptor, because the engine owns the original and may close it at any time;
+// Sweep() drops closed ones. Thread-safe.
 #pragma once
 
 #include <memory>
@@ -12,7 +12,7 @@
 
 namespace sigserve {
 
-/// A duplicate of a connection's descriptor; closes it at the end.
+/// Owns a duplicate of a connection's descriptor.
 class ConnectionHandle {
  public:
   explicit ConnectionHandle(int fd) : fd_(fd) {}
@@ -29,13 +29,12 @@ class Connections {
  public:
   using Snapshot = std::shared_ptr<const std::vector<std::shared_ptr<const ConnectionHandle>>>;
 
-  /// Remembers a connection. False when its descriptor cannot be duplicated: it then works, but is
-  /// not corked.
+  /// Adds a connection. False if its descriptor cannot be duplicated.
   bool Add(int fd) ABSL_LOCKS_EXCLUDED(mutex_);
-  /// Forgets the connections that were closed.
+  /// Drops connections that are closed.
   void Sweep() ABSL_LOCKS_EXCLUDED(mutex_);
   size_t size() const ABSL_LOCKS_EXCLUDED(mutex_);
-  /// Those alive now; their descriptors stay open as long as the snapshot is held.
+  /// The current connections. Their descriptors stay open while the snapshot lives.
   Snapshot snapshot() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -44,8 +43,8 @@ class Connections {
       std::make_shared<const std::vector<std::shared_ptr<const ConnectionHandle>>>();
 };
 
-/// Corks while it lives, if that can pay: `replies` answers are about to be written by the calling
-/// thread.
+/// Corks the connections while it lives, unless that would cost more than it saves. The calling
+/// thread is about to write `replies` replies.
 class CorkScope {
  public:
   CorkScope(const Connections& connections, size_t replies);

@@ -21,7 +21,7 @@ namespace {
 
 constexpr int kSweepMs = 1000;
 constexpr int kAcceptsPerSweep = 64;
-// After a failure that may last: how long nothing is accepted.
+// No accept() for this long after a failure that may last.
 constexpr int kPauseMs = 50;
 
 }  // namespace
@@ -65,7 +65,7 @@ void Listener::Stop() {
 void Listener::Run(const std::function<void(int fd)>& take) {
   bool pause = false;
   for (;;) {
-    // While pausing, only Stop() is heard.
+    // While pausing it waits only for Stop().
     pollfd waiting[] = {{wake_fd_, POLLIN, 0}, {socket_->fd(), POLLIN, 0}};
     const int ready = poll(waiting, pause ? 1 : 2, pause ? kPauseMs : kSweepMs);
     if (waiting[0].revents != 0) return;
@@ -93,16 +93,16 @@ bool Listener::AcceptAll(const std::function<void(int fd)>& take) {
       Sweep();
       if (connections_.size() >= options_.max_connections) {
         close(fd);
-        Refused(absl::StrCat(options_.max_connections, " connections are open, the limit"));
+        LogRefusal(absl::StrCat(options_.max_connections, " connections are open, the limit"));
         continue;
       }
     }
     const int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);  // no-op on unix sockets
-    // Counted and corked by a duplicate; without one the cap could not hold.
+    // The duplicate counts it and corks it; without one the limit would not hold.
     if (!connections_.Add(fd)) {
       close(fd);
-      Refused("out of file descriptors");
+      LogRefusal("out of file descriptors");
       continue;
     }
     take(fd);
@@ -115,14 +115,14 @@ bool Listener::ShedOne() {
   const int fd = accept4(socket_->fd(), nullptr, nullptr, SOCK_CLOEXEC);
   if (fd >= 0) {
     close(fd);
-    Refused("out of file descriptors");
+    LogRefusal("out of file descriptors");
   }
   spare_fd_ = open("/dev/null", O_RDONLY | O_CLOEXEC);
   return fd >= 0;
 }
 
-void Listener::Refused(absl::string_view why) {
-  // The first of each thousand: a flood of connections must not become a flood of lines.
+void Listener::LogRefusal(absl::string_view why) {
+  // The first of each thousand: a flood of connections must not flood the log.
   if (refused_++ % 1000 == 0) {
     SIGSERVE_LOG(kWarning, bound_address(), ": refused a connection (", refused_,
                  " so far): ", why);

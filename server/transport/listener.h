@@ -1,10 +1,10 @@
-// A listening socket of our own, TCP or unix, and the thread that accepts on it: gRPC 1.51's own
-// acceptor stops accepting for good when descriptors run out (CVE-2023-4785), and corking needs the
-// connections' descriptors.
+// A listening socket, TCP or Unix, and the thread that accepts its connections for an engine.
+// gRPC 1.51's own acceptor stops for good when descriptors run out (CVE-2023-4785), and corking
+// needs the connections' descriptors.
 //
-// Healing: when accept fails for want of descriptors, a spare one is given up to accept and close
-// the waiting connection, and accepting goes on. Over `max_connections` new connections are closed
-// at once.
+// When accept() fails because descriptors have run out, the listener closes a spare descriptor,
+// uses it to accept and close the waiting connection, and continues. Beyond `max_connections` it
+// closes new connections at once.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@
 namespace sigserve {
 
 struct ListenerOptions {
-  /// "HOST:PORT" (port 0 picks one; "[::]:8001" for IPv6) or "unix:/path".
+  /// As ListenSocket::Open().
   std::string address = "";
   size_t max_connections = 10000;
   /// SO_REUSEPORT: several servers may share the port.
@@ -29,19 +29,19 @@ struct ListenerOptions {
 
 class Listener {
  public:
-  /// Binds and listens. INVALID_ARGUMENT (bad address), ALREADY_EXISTS (in use), else UNAVAILABLE;
-  /// each names the address.
+  /// Binds and listens. Errors as ListenSocket::Open().
   static absl::StatusOr<std::unique_ptr<Listener>> Open(const ListenerOptions& options);
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  /// The address with the port that was picked.
+  /// The address with the actual port.
   const std::string& bound_address() const { return socket_->address(); }
   int port() const { return socket_->port(); }
   const Connections& connections() const { return connections_; }
 
-  /// Starts accepting; `take` gets each connection's descriptor, non-blocking, and owns it.
+  /// Starts accepting. `take` receives and owns each connection's descriptor, which is
+  /// non-blocking; called on the accepting thread.
   void Start(std::function<void(int fd)> take);
   /// Stops accepting and closes the listening socket.
   void Stop();
@@ -49,11 +49,12 @@ class Listener {
  private:
   Listener(ListenerOptions options, std::unique_ptr<ListenSocket> socket, int wake_fd);
   void Run(const std::function<void(int fd)>& take);
-  /// False: accepting fails, and will for a while.
+  /// False if accepting fails and will fail for a while.
   bool AcceptAll(const std::function<void(int fd)>& take);
+  /// Closes one waiting connection, with the spare descriptor.
   bool ShedOne();
   void Sweep();
-  void Refused(absl::string_view why);
+  void LogRefusal(absl::string_view why);
 
   const ListenerOptions options_;
   const std::unique_ptr<ListenSocket> socket_;

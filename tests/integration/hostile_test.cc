@@ -144,7 +144,7 @@ TEST_F(HostileTest, AStalledUploadReleasesItsMemory) {
     ASSERT_TRUE(upload->Write(spec) && upload->Write(rows));
     const grpc::Status status = upload->Finish();  // without WritesDone
     EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
-    EXPECT_EQ(status.error_message(), "TRAIN_STALLED: nothing came for 1s");
+    EXPECT_EQ(status.error_message(), "TRAIN_STALLED: no data arrived for 1s");
   }
   grpc::ClientContext context;
   v1::TrainResponse response;

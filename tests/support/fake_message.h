@@ -1,4 +1,4 @@
-// A request message without a wire: keeps what it was answered. Not thread-safe.
+// A request message without a transport: keeps its reply. Not thread-safe.
 #pragma once
 
 #include <optional>

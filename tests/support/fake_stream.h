@@ -1,4 +1,4 @@
-// A stream of a StreamReactor without a wire: the test says when operations end. Not thread-safe.
+// A stream without a transport: the test completes its operations. Not thread-safe.
 #pragma once
 
 #include <optional>
@@ -24,14 +24,14 @@ class FakeStream final : public ServerStream {
   }
   bool cancelled() const override { return gone; }
 
-  /// The client sends a message, which the reactor has asked for.
+  /// Completes a read: the client has sent a message.
   void Deliver(StreamReactor* reactor, const std::string& bytes) {
     bytes_ = bytes;
     piece_ = bytes_;
     reading = false;
     reactor->OnReadDone(true);
   }
-  /// What was written last has left.
+  /// Completes a write.
   void WriteDone(StreamReactor* reactor) {
     writing = false;
     reactor->OnWriteDone(true);

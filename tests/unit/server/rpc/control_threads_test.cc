@@ -12,7 +12,7 @@
 namespace sigserve {
 namespace {
 
-TEST(ControlThreadsTest, AsManyRunAtOnceAsAreAsked) {
+TEST(ControlThreadsTest, FunctionsRunConcurrentlyUpToTheLimit) {
   constexpr int kAtOnce = 5;
   ControlThreads threads(kAtOnce);
   auto* all_run = new absl::Barrier(kAtOnce);  // the last one deletes it
@@ -26,7 +26,7 @@ TEST(ControlThreadsTest, AsManyRunAtOnceAsAreAsked) {
   done.Wait();
 }
 
-TEST(ControlThreadsTest, BeyondTheBoundTheyWaitInOrder) {
+TEST(ControlThreadsTest, BeyondTheLimitTheyWaitInOrder) {
   std::vector<int> order;  // of the one thread
   {
     ControlThreads threads(1);
@@ -39,7 +39,7 @@ TEST(ControlThreadsTest, BeyondTheBoundTheyWaitInOrder) {
   EXPECT_THAT(order, testing::ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9));
 }
 
-TEST(ControlThreadsTest, WorkMayAskForWork) {
+TEST(ControlThreadsTest, WorkMayQueueWork) {
   std::atomic<int> done = 0;
   {
     ControlThreads threads(2);

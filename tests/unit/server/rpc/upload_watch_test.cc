@@ -33,29 +33,29 @@ class UploadWatchTest : public testing::Test {
   UploadWatch watch_{&clock_, absl::Seconds(60)};
 };
 
-TEST_F(UploadWatchTest, EndsThoseThatStall) {
-  const auto quiet = std::make_shared<FakeUpload>(clock_.Monotonic());
-  const auto lively = std::make_shared<FakeUpload>(clock_.Monotonic() + absl::Seconds(10));
-  const auto at_work = std::make_shared<FakeUpload>(absl::InfiniteDuration());
+TEST_F(UploadWatchTest, EndsStalledUploads) {
+  const auto silent = std::make_shared<FakeUpload>(clock_.Monotonic());
+  const auto active = std::make_shared<FakeUpload>(clock_.Monotonic() + absl::Seconds(10));
+  const auto in_progress = std::make_shared<FakeUpload>(absl::InfiniteDuration());
   const auto removed = std::make_shared<FakeUpload>(clock_.Monotonic());
-  for (const auto& upload : {quiet, lively, at_work, removed}) watch_.Add(upload);
+  for (const auto& upload : {silent, active, in_progress, removed}) watch_.Add(upload);
   watch_.Remove(removed.get());
   clock_.Advance(absl::Seconds(59));
-  watch_.Look();
-  EXPECT_OK(quiet->end());
+  watch_.CheckStalled();
+  EXPECT_OK(silent->end());
   clock_.Advance(absl::Seconds(1));
-  watch_.Look();
-  EXPECT_THAT(quiet->end(), StatusIs(absl::StatusCode::kDeadlineExceeded,
-                                     HasSubstr("TRAIN_STALLED: nothing came for 1m")));
-  EXPECT_OK(lively->end());
-  EXPECT_OK(at_work->end());
+  watch_.CheckStalled();
+  EXPECT_THAT(silent->end(), StatusIs(absl::StatusCode::kDeadlineExceeded,
+                                      HasSubstr("TRAIN_STALLED: no data arrived for 1m")));
+  EXPECT_OK(active->end());
+  EXPECT_OK(in_progress->end());
   EXPECT_OK(removed->end());
 }
 
 TEST_F(UploadWatchTest, EndsAllWhenTheServerStops) {
   const auto upload = std::make_shared<FakeUpload>(clock_.Monotonic());
   watch_.Add(upload);
-  watch_.Add(std::make_shared<FakeUpload>(clock_.Monotonic()));  // gone by now
+  watch_.Add(std::make_shared<FakeUpload>(clock_.Monotonic()));  // destroyed by now
   watch_.EndAll(absl::UnavailableError("bye"));
   EXPECT_THAT(upload->end(), StatusIs(absl::StatusCode::kUnavailable, "bye"));
 }

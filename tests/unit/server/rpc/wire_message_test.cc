@@ -31,7 +31,7 @@ TEST(ParseMessageTest, OneOrManyPieces) {
   }
 }
 
-TEST(ParseMessageTest, WhatWasThereIsGone) {
+TEST(ParseMessageTest, PreviousContentsAreCleared) {
   v1::GetModelRequest request = Request();
   EXPECT_OK(ParseMessage({}, &request));
   EXPECT_FALSE(request.has_model());
@@ -41,7 +41,7 @@ TEST(ParseMessageTest, WhatWasThereIsGone) {
   EXPECT_FALSE(request.has_model());
 }
 
-TEST(ParseMessageTest, GarbageNamesTheMessage) {
+TEST(ParseMessageTest, MalformedBytesNameTheMessage) {
   v1::GetModelRequest request;
   const absl::string_view garbage = "\xFF\xFF";
   EXPECT_THAT(ParseMessage({&garbage, 1}, &request),

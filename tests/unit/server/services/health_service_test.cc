@@ -26,7 +26,7 @@ HealthCheckResponse::ServingStatus Check(HealthService* health, const std::strin
   return response.status();
 }
 
-TEST(HealthServiceTest, TellsTheServerFromItsModels) {
+TEST(HealthServiceTest, ReportsTheServerAndItsModels) {
   HealthService health;
   health.Set("model", false);
   EXPECT_EQ(Check(&health, ""), HealthCheckResponse::SERVING);
@@ -58,14 +58,14 @@ class WatchTest : public testing::Test {
     return std::get<StreamReactorFactory>(health_.Methods().back().handler)();
   }
   void WriteDone() { stream_.WriteDone(reactor_.get()); }
-  std::vector<int> Told() const {
-    std::vector<int> told;
+  std::vector<int> Sent() const {
+    std::vector<int> sent;
     for (const std::string& bytes : stream_.written) {
       HealthCheckResponse response;
       EXPECT_TRUE(response.ParseFromString(bytes));
-      told.push_back(response.status());
+      sent.push_back(response.status());
     }
-    return told;
+    return sent;
   }
 
   HealthService health_;
@@ -73,32 +73,32 @@ class WatchTest : public testing::Test {
   std::shared_ptr<StreamReactor> reactor_;
 };
 
-TEST_F(WatchTest, HearsNowAndAtEveryChange) {
+TEST_F(WatchTest, SendsTheStatusNowAndAtEveryChange) {
   Watch("model");
-  EXPECT_THAT(Told(), ElementsAre(HealthCheckResponse::SERVICE_UNKNOWN));
+  EXPECT_THAT(Sent(), ElementsAre(HealthCheckResponse::SERVICE_UNKNOWN));
   WriteDone();
   health_.Set("model", true);
   WriteDone();
   health_.Set("model", true);   // no change
   health_.Set("other", false);  // not asked for
   health_.Shutdown();
-  EXPECT_THAT(Told(), ElementsAre(HealthCheckResponse::SERVICE_UNKNOWN,
+  EXPECT_THAT(Sent(), ElementsAre(HealthCheckResponse::SERVICE_UNKNOWN,
                                   HealthCheckResponse::SERVING, HealthCheckResponse::NOT_SERVING));
   EXPECT_FALSE(stream_.finished.has_value());
 }
 
-TEST_F(WatchTest, ASlowClientHearsTheLastOnly) {
+TEST_F(WatchTest, ASlowClientReceivesOnlyTheLatest) {
   health_.Set("model", true);
   Watch("model");
   health_.Set("model", false);
   health_.Set("model", true);
   health_.Set("model", false);
-  EXPECT_THAT(Told(), ElementsAre(HealthCheckResponse::SERVING));
+  EXPECT_THAT(Sent(), ElementsAre(HealthCheckResponse::SERVING));
   WriteDone();
-  EXPECT_THAT(Told(), ElementsAre(HealthCheckResponse::SERVING, HealthCheckResponse::NOT_SERVING));
+  EXPECT_THAT(Sent(), ElementsAre(HealthCheckResponse::SERVING, HealthCheckResponse::NOT_SERVING));
 }
 
-TEST_F(WatchTest, EndsWhenTheClientGoes) {
+TEST_F(WatchTest, EndsWhenTheClientDisconnects) {
   Watch("");
   reactor_->OnCancel();
   EXPECT_FALSE(stream_.finished.has_value());  // a write is under way
@@ -108,10 +108,10 @@ TEST_F(WatchTest, EndsWhenTheClientGoes) {
   reactor_->OnDone();
   reactor_.reset();
   health_.Shutdown();
-  EXPECT_EQ(Told().size(), 1U);
+  EXPECT_EQ(Sent().size(), 1U);
 }
 
-TEST_F(WatchTest, GarbageIsRefused) {
+TEST_F(WatchTest, MalformedRequestsAreErrors) {
   Watch("");
   FakeStream stream;
   const std::shared_ptr<StreamReactor> reactor = OpenWatch();
@@ -121,13 +121,14 @@ TEST_F(WatchTest, GarbageIsRefused) {
               testing::Optional(StatusIs(absl::StatusCode::kInvalidArgument, testing::_)));
 }
 
-TEST_F(WatchTest, ALongRequestIsNotKept) {
+TEST_F(WatchTest, LongRequestsAreErrors) {
   Watch(std::string(5000, 'x'));
-  EXPECT_THAT(stream_.finished, testing::Optional(StatusIs(absl::StatusCode::kInvalidArgument,
-                                                           testing::HasSubstr("at most 4096"))));
+  EXPECT_THAT(stream_.finished,
+              testing::Optional(StatusIs(absl::StatusCode::kInvalidArgument,
+                                         testing::HasSubstr("the limit is 4096"))));
 }
 
-TEST_F(WatchTest, NoRequestIsNoWatch) {
+TEST_F(WatchTest, WithoutARequestItEnds) {
   reactor_ = OpenWatch();
   reactor_->OnStart(&stream_);
   reactor_->OnReadDone(false);

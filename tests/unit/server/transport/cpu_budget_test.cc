@@ -7,12 +7,12 @@ namespace {
 
 constexpr absl::Duration kMs = absl::Milliseconds(1);
 
-// A thread that begins with `share` and does what it is told.
+// A thread with a simulated clock.
 class Thread {
  public:
   explicit Thread(double share) : budget_(share) { budget_.Start(used_, now_); }
 
-  /// A turn of so much work, for which others took the processor meanwhile; returns the rest.
+  /// Works for `work`, preempted for `taken`; returns how long it then rests.
   absl::Duration Turn(absl::Duration work, absl::Duration taken = absl::ZeroDuration()) {
     used_ += work;
     now_ += work + taken;
@@ -29,14 +29,14 @@ class Thread {
   absl::Duration now_;
 };
 
-TEST(CpuBudgetTest, NoRestWithinTheShare) {
+TEST(CpuBudgetTest, NoRestBelowTheShare) {
   for (const absl::Duration turn : {0.1 * kMs, kMs, 20 * kMs}) {
     Thread thread(0.5);
     for (int i = 0; i < 1000; ++i) ASSERT_EQ(thread.Turn(turn, turn), absl::ZeroDuration()) << i;
   }
 }
 
-TEST(CpuBudgetTest, WhoeverWorksAllTheTimeGetsItsShareInTheEnd) {
+TEST(CpuBudgetTest, AThreadThatAlwaysWorksGetsExactlyItsShare) {
   for (const double part : {0.25, 0.5, 0.9}) {
     for (const absl::Duration turn : {0.3 * kMs, 2 * kMs}) {
       Thread thread(part);
@@ -46,7 +46,7 @@ TEST(CpuBudgetTest, WhoeverWorksAllTheTimeGetsItsShareInTheEnd) {
   }
 }
 
-TEST(CpuBudgetTest, AStretchIsFreeHoweverLongItWasIdle) {
+TEST(CpuBudgetTest, IdleTimeEarnsOneBurstAtMost) {
   Thread thread(0.5);
   EXPECT_EQ(thread.Turn(2 * kMs), absl::ZeroDuration());
   thread.Idle(absl::Seconds(100));
@@ -55,24 +55,24 @@ TEST(CpuBudgetTest, AStretchIsFreeHoweverLongItWasIdle) {
   EXPECT_GT(thread.Turn(4 * kMs), absl::ZeroDuration());
 }
 
-TEST(CpuBudgetTest, AfterALongTurnOneRestIsEnough) {
+TEST(CpuBudgetTest, DebtBeyondOneRestIsForgiven) {
   Thread thread(0.5);
   EXPECT_EQ(thread.Turn(absl::Seconds(1)), 10 * kMs);
   EXPECT_EQ(thread.Turn(0.01 * kMs), 0.01 * kMs);
 }
 
-TEST(CpuBudgetTest, WhatWasUsedWhileNobodyWantedItIsFree) {
+TEST(CpuBudgetTest, TimeUsedWhileStoppedIsFree) {
   CpuBudget budget(0.5);
   budget.Start(absl::Seconds(5), absl::Seconds(7));
   EXPECT_EQ(budget.Rest(absl::Seconds(5) + kMs, absl::Seconds(7) + kMs), absl::ZeroDuration());
   budget.Stop();
   EXPECT_FALSE(budget.active());
   budget.Start(absl::Seconds(50), absl::Seconds(52));
-  budget.Start(absl::Seconds(60), absl::Seconds(62));  // it has begun
+  budget.Start(absl::Seconds(60), absl::Seconds(62));  // no effect: it is active
   EXPECT_EQ(budget.Rest(absl::Seconds(50) + kMs, absl::Seconds(52) + kMs), absl::ZeroDuration());
 }
 
-TEST(CpuBudgetTest, AWholeProcessorHasNoLimit) {
+TEST(CpuBudgetTest, AWholeProcessorIsNoLimit) {
   EXPECT_FALSE(CpuBudget(1).limits());
   EXPECT_FALSE(CpuBudget(4).limits());
   EXPECT_TRUE(CpuBudget(0.5).limits());

@@ -54,13 +54,13 @@ class Client {
   bool connected_ = false;
 };
 
-/// What the listener hands over: greeted with a byte, and kept until dropped.
+/// Keeps the connections that the listener passes on, and sends a byte on each.
 class Taken {
  public:
   ~Taken() { Drop(); }
   void Take(int fd) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
-    send(fd, "x", 1, MSG_NOSIGNAL);  // it may have gone already
+    send(fd, "x", 1, MSG_NOSIGNAL);  // it may be closed already
     EXPECT_NE(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
     fds_.push_back(fd);
   }
@@ -88,10 +88,10 @@ class ListenerTest : public testing::Test {
   }
 
   Taken taken_;
-  std::unique_ptr<Listener> listener_;  // ends before what it feeds
+  std::unique_ptr<Listener> listener_;  // destroyed before taken_
 };
 
-TEST_F(ListenerTest, HandsConnectionsOver) {
+TEST_F(ListenerTest, PassesConnectionsOn) {
   Start({});
   EXPECT_GT(listener_->port(), 0);
   EXPECT_EQ(listener_->bound_address(), absl::StrCat("127.0.0.1:", listener_->port()));
@@ -114,7 +114,7 @@ TEST_F(ListenerTest, ManyConnectionsOneAfterTheOther) {
   EXPECT_LE(listener_->connections().size(), 4U);
 }
 
-TEST_F(ListenerTest, OverTheCapNewConnectionsAreClosed) {
+TEST_F(ListenerTest, BeyondTheLimitNewConnectionsAreClosed) {
   Start({.max_connections = 2});
   const Client a(listener_->port());
   const Client b(listener_->port());
@@ -127,7 +127,7 @@ TEST_F(ListenerTest, OverTheCapNewConnectionsAreClosed) {
   EXPECT_FALSE(d.IsClosed());
 }
 
-TEST_F(ListenerTest, HealsAfterDescriptorsRanOut) {
+TEST_F(ListenerTest, RecoversAfterDescriptorsRanOut) {
   Start({});
   const Client before(listener_->port());
   EXPECT_FALSE(before.IsClosed());
@@ -150,7 +150,8 @@ TEST_F(ListenerTest, HealsAfterDescriptorsRanOut) {
     EXPECT_TRUE(shed.IsClosed());
     ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &old), 0);
   }
-  // One that comes while it still sheds may be shed, too; if it does not heal, this does not end.
+  // A connection that arrives while it still sheds may be closed as well. Does not end unless it
+  // recovers.
   while (Client(listener_->port()).IsClosed()) {
   }
 }
@@ -167,7 +168,7 @@ TEST_F(ListenerTest, UnixSocket) {
   EXPECT_NE(access(path.c_str(), F_OK), 0);  // removed
 }
 
-TEST_F(ListenerTest, ASocketFileThatNobodyListensOnIsReplaced) {
+TEST_F(ListenerTest, ADeadUnixSocketIsReplaced) {
   const std::string path = absl::StrCat(testing::TempDir(), "listener_test.dead.", getpid());
   const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
   sockaddr_un address{};

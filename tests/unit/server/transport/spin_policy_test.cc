@@ -7,7 +7,7 @@ namespace {
 
 constexpr absl::Duration kSpin = absl::Microseconds(100);
 
-TEST(SpinPolicyTest, SpinsOnlyWhileCallsKeepComing) {
+TEST(SpinPolicyTest, SpinsOnlyWhileEventsArriveQuickly) {
   const absl::Duration now = absl::Seconds(7);
   SpinPolicy policy(kSpin);
   EXPECT_FALSE(policy.ShouldSpin(now));
@@ -17,7 +17,7 @@ TEST(SpinPolicyTest, SpinsOnlyWhileCallsKeepComing) {
   EXPECT_FALSE(policy.ShouldSpin(now));
 }
 
-TEST(SpinPolicyTest, PausesWhereTheProcessorIsWanted) {
+TEST(SpinPolicyTest, PausesAfterAPreemption) {
   absl::Duration now = absl::Seconds(7);
   SpinPolicy policy(kSpin);
   policy.OnWake(absl::Microseconds(149));
@@ -33,13 +33,13 @@ TEST(SpinPolicyTest, PausesWhereTheProcessorIsWanted) {
   EXPECT_TRUE(policy.ShouldSpin(now));
 }
 
-TEST(ThreadPreemptionsTest, NeverFall) {
+TEST(ThreadPreemptionsTest, NeverDecrease) {
   const int64_t before = ThreadPreemptions();
   EXPECT_GE(before, 0);
   EXPECT_GE(ThreadPreemptions(), before);
 }
 
-TEST(SpinPolicyTest, NotWhileOthersWantTheProcessor) {
+TEST(SpinPolicyTest, DoesNotSpinWhileTheProcessorIsWanted) {
   bool wanted = false;
   SpinPolicy policy(kSpin, [&wanted] { return wanted; });
   policy.OnWake(absl::Microseconds(10));

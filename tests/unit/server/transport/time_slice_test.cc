@@ -13,7 +13,7 @@
 namespace sigserve {
 namespace {
 
-/// The kernel's struct sched_attr (its header does not go beside <sched.h>): size, policy, flags,
+/// The kernel's struct sched_attr (its header conflicts with <sched.h>): size, policy, flags,
 /// nice, priority, runtime, deadline, period.
 struct Attributes {
   uint32_t size = 0;
@@ -32,7 +32,7 @@ Attributes OfThisThread() {
   return attributes;
 }
 
-TEST(TimeSliceTest, IsTheThreadsOwnAndLeavesItsPriorityAlone) {
+TEST(TimeSliceTest, ChangesOnlyTheSliceOfTheCallingThread) {
   const Attributes outside = OfThisThread();
   std::thread([] {
     errno = 0;

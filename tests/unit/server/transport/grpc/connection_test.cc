@@ -1,4 +1,4 @@
-// What a connection is told, frame by frame, by a client that speaks HTTP/2 by hand.
+// The frames that a connection receives, read by a client that speaks HTTP/2 by hand.
 #include <arpa/inet.h>
 #include <grpcpp/grpcpp.h>
 #include <netinet/in.h>
@@ -69,7 +69,7 @@ class ConnectionTest : public testing::Test {
   std::unique_ptr<GrpcTransport> transport_;
 };
 
-TEST_F(ConnectionTest, SaysHowManyCallsItTakesAtOnce) {
+TEST_F(ConnectionTest, AnnouncesTheCallsPerConnection) {
   TransportOptions options;
   options.max_calls_per_connection = 7;
   Start(options);
@@ -85,7 +85,7 @@ TEST_F(ConnectionTest, SaysHowManyCallsItTakesAtOnce) {
   EXPECT_EQ(values[kMaxConcurrentStreams], 7U);
 }
 
-TEST_F(ConnectionTest, IsToldToGoWhenItIsOld) {
+TEST_F(ConnectionTest, ReceivesGoAwayAtItsMaximumAge) {
   TransportOptions options;
   options.max_connection_age = absl::Milliseconds(50);
   options.age_grace = absl::ZeroDuration();
@@ -95,7 +95,7 @@ TEST_F(ConnectionTest, IsToldToGoWhenItIsOld) {
   EXPECT_EQ(connection.Await(kGoAway, &payload), kGoAway);
 }
 
-TEST_F(ConnectionTest, IsToldToGoWhenTheServerStops) {
+TEST_F(ConnectionTest, ReceivesGoAwayWhenTheServerStops) {
   Start({});
   const RawConnection connection(transport_->port());
   std::string payload;

@@ -1,4 +1,4 @@
-// The transport below a handler that echoes: unary calls and streams, answered at once, at the end
+// The transport under a handler that echoes: unary calls and streams, answered at once, at the end
 // of a turn, out of order, from another thread, and while the server shuts down.
 #include "server/transport/grpc/grpc_transport.h"
 
@@ -38,12 +38,12 @@ void Echo(InboundMessage* message) {
   message->Reply(absl::OkStatus());
 }
 
-/// Echoes at the end of the turn, but for: "error", "refuse", "thread" (from another thread),
-/// "deadline" (says whether there is one), "hold" (kept until "go", then answered last to first;
-/// no more is kept after "release").
+/// Echoes at the end of the turn, except for: "error", "refuse", "thread" (answered from another
+/// thread), "deadline" (answers whether there is one), "hold" (kept until "go", then answered last
+/// to first; after "release" nothing is kept).
 class EchoHandler final : public testing_support::PlainHandler {
  public:
-  /// `held` counts the messages that were kept.
+  /// `held` counts the messages that are kept.
   explicit EchoHandler(std::atomic<int>* held) : held_(held) {}
   ~EchoHandler() override {
     for (std::thread& thread : threads_) thread.join();
@@ -185,7 +185,7 @@ class GrpcTransportTest : public testing::Test {
   std::shared_ptr<grpc::Channel> channel_;
 };
 
-TEST_F(GrpcTransportTest, AThreadThatIsToRestAnswersAllTheSame) {
+TEST_F(GrpcTransportTest, AThreadOverItsShareStillAnswers) {
   Stop();
   std::atomic<int> asked = 0;
   Start("127.0.0.1:0", {.spin = absl::Microseconds(50),
@@ -234,7 +234,7 @@ TEST_F(GrpcTransportTest, Deadlines) {
   EXPECT_EQ(answer, "y");
 }
 
-TEST_F(GrpcTransportTest, StreamsAnswerAsReadyOrAsAsked) {
+TEST_F(GrpcTransportTest, StreamsAnswerWhenReadyOrInOrder) {
   grpc::Status status;
   EXPECT_THAT(Stream("/test.Echo/Stream", {"hold 1", "2", "3", "go"}, &status),
               ElementsAre("go", "3", "2", "hold 1"));
@@ -279,8 +279,8 @@ TEST_F(GrpcTransportTest, EveryCallEndsWhenTheServerShutsDown) {
     callers.emplace_back([this] {
       std::string answer;
       const grpc::StatusCode code = Call("thread", &answer).error_code();
-      // Each call ends. Not answered: it came too late, to a closed door or (gRPC's CANCELLED) to
-      // one that was closing.
+      // Each call ends. Unanswered ones arrived too late: after the port was closed, or (gRPC's
+      // CANCELLED) while it was closing.
       EXPECT_TRUE(code == grpc::StatusCode::OK || code == grpc::StatusCode::UNAVAILABLE ||
                   code == grpc::StatusCode::CANCELLED)
           << code;
@@ -324,7 +324,7 @@ TEST_F(GrpcTransportTest, StreamsEndWithTheServer) {
   }
 
   transport_->EndStreams(StreamEnd::kWhenIdle);
-  EXPECT_EQ(transport_->open_calls(), 2);  // messages may be on their way to either
+  EXPECT_EQ(transport_->open_calls(), 2);  // a message may be on its way to either
   while (transport_->open_calls() > 1) transport_->EndStreams(StreamEnd::kWhenIdle);
   EXPECT_EQ(read(idle.get()), "end");
   EXPECT_EQ(finish(idle.get()), grpc::StatusCode::UNAVAILABLE);
@@ -337,7 +337,7 @@ TEST_F(GrpcTransportTest, StreamsEndWithTheServer) {
   EXPECT_EQ(finish(busy.get()), grpc::StatusCode::UNAVAILABLE);
 }
 
-// A stream is read no further than so many messages, or bytes, beyond the last answer.
+// A stream is not read while kMaxUnanswered messages, or kMaxUnansweredBytes, are unanswered.
 TEST_F(GrpcTransportTest, UnansweredMessagesOfAStreamAreBounded) {
   const struct {
     size_t message_bytes;

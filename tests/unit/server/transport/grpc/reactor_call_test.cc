@@ -1,4 +1,4 @@
-// Streams of reactors against gRPC's own client.
+// Streams with reactors, called by gRPC's own client.
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
@@ -29,7 +29,7 @@ std::string Text(absl::Span<const absl::string_view> pieces) {
   return text;
 }
 
-/// What a reactor saw, for the test's thread.
+/// A reactor's events, for the test's thread.
 class Log {
  public:
   void Add(const std::string& event) {
@@ -55,8 +55,8 @@ class Log {
   bool over_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-/// Joins what it reads; answers once, at the end. "stop" ends it with an error, "watch" makes it
-/// write until the client goes.
+/// Concatenates what it reads and answers once, at the end. "stop" ends it with an error, "watch"
+/// makes it write until the client disconnects.
 class Reactor final : public StreamReactor {
  public:
   explicit Reactor(Log* log) : log_(log) {}
@@ -81,13 +81,13 @@ class Reactor final : public StreamReactor {
     }
     if (text == "watch") {
       watching_ = true;
-      return stream_->Write("news");
+      return stream_->Write("update");
     }
     all_ += text;
     stream_->Read();
   }
   void OnWriteDone(bool ok) override {
-    if (ok) return stream_->Write("news");
+    if (ok) return stream_->Write("update");
     stream_->Finish(absl::CancelledError("gone"));
   }
   void OnDone() override { log_->Add("done"); }
@@ -100,7 +100,7 @@ class Reactor final : public StreamReactor {
   bool stopped_ = false;
 };
 
-/// Lets another thread end the stream once its message has come, with no event under way.
+/// Has another thread end the stream once a message has arrived, while no event is pending.
 class EndedFromOutside final : public StreamReactor {
  public:
   using End = std::function<void(ServerStream*)>;
@@ -123,7 +123,7 @@ class ReactorCallTest : public testing::Test {
   void SetUp() override {
     TransportOptions options;
     options.listener.address = "127.0.0.1:0";
-    // A thread for each event, so that those that may meet do.
+    // A thread for each event, so that events that may be concurrent are.
     options.executor = [](const std::function<void()>& work) { std::thread(work).detach(); };
     ASSERT_OK_AND_ASSIGN(
         transport_,
@@ -145,7 +145,7 @@ class ReactorCallTest : public testing::Test {
     if (method == 1) return std::make_shared<Reactor>(&log_);
     return std::make_shared<EndedFromOutside>([this](ServerStream* stream) { EndLater(stream); });
   }
-  /// Ends it on a thread of its own.
+  /// Ends the stream on another thread.
   void EndLater(ServerStream* stream) {
     std::thread([stream] { stream->Finish(absl::UnavailableError("later")); }).detach();
   }
@@ -159,7 +159,7 @@ class ReactorCallTest : public testing::Test {
     stream_->Write(grpc::ByteBuffer(&slice, 1), nullptr);
     EXPECT_TRUE(Next());
   }
-  /// The next message; nothing at the end.
+  /// The next message; empty at the end.
   std::string Read() {
     grpc::ByteBuffer bytes;
     stream_->Read(&bytes, nullptr);
@@ -193,7 +193,7 @@ TEST_F(ReactorCallTest, ReadsAllThenAnswers) {
   EXPECT_EQ(log_.Whole(), "a b end done");
 }
 
-TEST_F(ReactorCallTest, AClientThatGoesHasNotSentAll) {
+TEST_F(ReactorCallTest, ADisconnectedClientHasNotSentEverything) {
   Write("a");
   log_.AwaitFirst();
   context_.TryCancel();
@@ -209,16 +209,16 @@ TEST_F(ReactorCallTest, EndsEarlyWithAnError) {
   EXPECT_THAT(log_.Whole(), testing::StartsWith("stop "));
 }
 
-TEST_F(ReactorCallTest, WritesUntilTheClientGoes) {
+TEST_F(ReactorCallTest, WritesUntilTheClientDisconnects) {
   Write("watch");
-  EXPECT_EQ(Read(), "news");
-  EXPECT_EQ(Read(), "news");
+  EXPECT_EQ(Read(), "update");
+  EXPECT_EQ(Read(), "update");
   context_.TryCancel();
   EXPECT_EQ(Finish().error_code(), grpc::StatusCode::CANCELLED);
   EXPECT_EQ(log_.Whole(), "watch done");
 }
 
-// AddressSanitizer sees what outlives its call.
+// AddressSanitizer finds a use of the call after its end.
 TEST_F(ReactorCallTest, EndedByAnotherThread) {
   grpc::GenericStub stub(
       grpc::CreateChannel(transport_->bound_address(), grpc::InsecureChannelCredentials()));

@@ -2,21 +2,9 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "model/base/utf8.h"
 
 namespace sigserve {
-namespace {
-
-/// At most `limit` bytes, cut before the character that crosses it.
-absl::string_view CutUtf8(absl::string_view text, size_t limit) {
-  if (text.size() <= limit) return text;
-  const auto continues = [&](size_t i) {
-    return (static_cast<unsigned char>(text[i]) & 0xC0U) == 0x80U;
-  };
-  while (limit > 0 && continues(limit)) --limit;
-  return text.substr(0, limit);
-}
-
-}  // namespace
 
 std::string WireMessage(const absl::Status& status) {
   const absl::string_view cut = CutUtf8(status.message(), kMaxMessageBytes);

@@ -16,6 +16,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "model/base/status_macros.h"
+#include "model/base/utf8.h"
 #include "model/formats/weights/named_tensors.h"
 #include "onnx/onnx.pb.h"
 

@@ -49,7 +49,4 @@ absl::string_view NameProblem(absl::string_view name);
 /// A name as errors show it: quoted, escaped, shortened.
 std::string Printable(absl::string_view name);
 
-/// Strict UTF-8: no overlong forms, no surrogates, nothing over U+10FFFF.
-bool IsValidUtf8(absl::string_view text);
-
 }  // namespace sigserve

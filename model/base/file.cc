@@ -159,6 +159,7 @@ absl::StatusOr<FileStamp> PosixFileSystem::Stat(const std::string& path) {
   return FileStamp{
       .bytes = info.st_size,
       .modified_ns = info.st_mtim.tv_sec * kNanosecondsPerSecond + info.st_mtim.tv_nsec,
+      .changed_ns = info.st_ctim.tv_sec * kNanosecondsPerSecond + info.st_ctim.tv_nsec,
       .inode = info.st_ino};
 }
 
@@ -204,9 +205,9 @@ absl::StatusOr<std::vector<DirectoryEntry>> PosixFileSystem::List(const std::str
   std::vector<DirectoryEntry> entries;
   for (const std::filesystem::directory_iterator end; it != end; it.increment(error)) {
     std::error_code gone;  // an entry that vanished meanwhile is neither file nor directory
-    const std::filesystem::file_status status = it->symlink_status(gone);
+    const std::filesystem::file_status status = it->status(gone);
     entries.push_back({it->path().filename().string(), std::filesystem::is_directory(status),
-                       std::filesystem::is_regular_file(status)});
+                       std::filesystem::is_regular_file(status), it->is_symlink(gone)});
     if (error) break;
   }
   if (error) return SystemError("cannot list", path, error.value());

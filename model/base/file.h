@@ -18,14 +18,17 @@ namespace sigserve {
 
 struct DirectoryEntry {
   std::string name;
-  bool is_directory = false;  // of the entry itself: a symbolic link is neither
+  // Of what a symbolic link leads to; a link to nothing, or one in a loop, is neither.
+  bool is_directory = false;
   bool is_regular_file = false;
+  bool is_link = false;
 };
 
 /// What tells one state of a file from another without reading it.
 struct FileStamp {
   int64_t bytes = 0;
   int64_t modified_ns = 0;  // since the epoch
+  int64_t changed_ns = 0;   // of the inode (ctime): no program can set it back
   uint64_t inode = 0;       // another one once the file was replaced by a rename
 
   friend bool operator==(const FileStamp&, const FileStamp&) = default;

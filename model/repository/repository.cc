@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "model/base/log.h"
 #include "model/base/status_macros.h"
 
@@ -47,6 +48,17 @@ VersionName ParseVersion(absl::string_view name) {
     parsed.problem = "over 2^63 - 1";
   }
   return parsed;
+}
+
+constexpr absl::string_view kNoModel = "no version directories and no config.pbtxt";
+
+bool IsModel(const ModelEntry& entry) {
+  return entry.has_config || !entry.versions.empty() || entry.has_version_like;
+}
+
+absl::string_view WhyNoDirectory(const DirectoryEntry& entry) {
+  if (entry.is_regular_file) return "a file, not a directory";
+  return entry.is_link ? "a symbolic link that leads to no directory" : "not a directory";
 }
 
 bool IsTemporary(absl::string_view name) {
@@ -122,6 +134,13 @@ void Repository::LogOnce(const std::string& line) const {
   SIGSERVE_LOG(kWarning, line);
 }
 
+absl::Status Repository::WithoutRoot(const absl::Status& status) const {
+  if (status.ok()) return status;
+  return absl::Status(status.code(),
+                      absl::StrReplaceAll(status.message(), {{absl::StrCat(root_, "/"), ""},
+                                                             {root_, "the repository"}}));
+}
+
 void Repository::SawVersion(absl::string_view model, int64_t version) const {
   absl::MutexLock lock(&seen_mutex_);
   int64_t& highest = highest_[std::string(model)];
@@ -133,21 +152,23 @@ absl::StatusOr<std::vector<DirectoryEntry>> Repository::ListRoot() const {
   absl::StatusOr<std::vector<DirectoryEntry>> entries = files_->List(root_);
   if (absl::IsNotFound(entries.status())) {
     return absl::UnavailableError(
-        absl::StrCat("the model repository is not there: ", entries.status().message()));
+        absl::StrCat("the model repository is missing: ", entries.status().message()));
   }
   return entries;
 }
 
-absl::StatusOr<std::vector<ModelEntry>> Repository::Scan() const {
+absl::StatusOr<RepositoryScan> Repository::Scan() const {
   SIGSERVE_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, ListRoot());
-  std::vector<ModelEntry> models;
+  RepositoryScan scan;
+  const auto ignore = [&](absl::string_view name, absl::string_view reason) {
+    LogOnce(absl::StrCat("ignored ", Quoted(name), " in ", root_, ": ", reason));
+    scan.ignored.push_back({std::string(name), std::string(reason)});
+  };
   for (const DirectoryEntry& entry : entries) {
     if (entry.name.empty() || entry.name[0] == '.' || entry.is_regular_file) continue;
     const absl::Status name = CheckModelName(entry.name);
     if (!name.ok() || !entry.is_directory) {
-      LogOnce(absl::StrCat(
-          "skipped ", Quoted(entry.name), " in ", root_, ": ",
-          name.ok() ? "not a directory (links are not followed)" : std::string(name.message())));
+      ignore(entry.name, !name.ok() ? name.message() : WhyNoDirectory(entry));
       continue;
     }
     absl::StatusOr<ModelEntry> model = ScanListed(entry.name);
@@ -156,23 +177,29 @@ absl::StatusOr<std::vector<ModelEntry>> Repository::Scan() const {
       // One unreadable directory must not hide the other models, nor pass for a removed one.
       ModelEntry unreadable;
       unreadable.name = entry.name;
-      unreadable.problem = model.status();
-      models.push_back(std::move(unreadable));
-      continue;
+      unreadable.problem = WithoutRoot(model.status());
+      scan.models.push_back(std::move(unreadable));
+    } else if (!IsModel(*model)) {
+      ignore(entry.name, kNoModel);
+    } else {
+      scan.models.push_back(*std::move(model));
     }
-    models.push_back(*std::move(model));
   }
-  return models;
+  return scan;
 }
 
 absl::StatusOr<ModelEntry> Repository::ScanModel(absl::string_view model) const {
   SIGSERVE_RETURN_IF_ERROR(CheckModelName(model));
   SIGSERVE_ASSIGN_OR_RETURN(const bool exists, IsModelDirectory(model));
   if (!exists) {
-    return absl::NotFoundError(
-        absl::StrCat("no model ", Quoted(model), " in the repository ", root_));
+    return absl::NotFoundError(absl::StrCat("the repository has no model ", Quoted(model)));
   }
-  return ScanListed(model);
+  SIGSERVE_ASSIGN_OR_RETURN(ModelEntry entry, ScanListed(model));
+  if (!IsModel(entry)) {
+    return absl::NotFoundError(absl::StrCat("the repository has no model ", Quoted(model),
+                                            ": its directory has ", kNoModel));
+  }
+  return entry;
 }
 
 absl::StatusOr<bool> Repository::IsModelDirectory(absl::string_view model) const {
@@ -194,22 +221,25 @@ absl::StatusOr<ModelEntry> Repository::ScanListed(absl::string_view model) const
       continue;
     }
     const VersionName parsed = ParseVersion(entry.name);
-    // A plain file is nobody's version unless its name says so.
+    // A plain file is meant as a version only if its name says so.
     if (entry.is_regular_file && !AllDigits(entry.name)) continue;
     const absl::string_view problem = !parsed.problem.empty() ? parsed.problem
                                       : entry.is_directory    ? absl::string_view()
-                                      : entry.is_regular_file
-                                          ? "a file, not a directory"
-                                          : "not a directory (links are not followed)";
+                                                              : WhyNoDirectory(entry);
     if (parsed.version > 0) SawVersion(model, parsed.version);
     if (problem.empty()) {
       result.versions.push_back(parsed.version);
     } else {
+      result.has_version_like |= AllDigits(entry.name);
       result.ignored.push_back(absl::StrCat(Quoted(entry.name), ": ", problem));
-      LogOnce(absl::StrCat("model '", model, "': ignored ", result.ignored.back()));
     }
   }
   std::sort(result.versions.begin(), result.versions.end());
+  if (IsModel(result)) {
+    for (const std::string& ignored : result.ignored) {
+      LogOnce(absl::StrCat("model '", model, "': ignored ", ignored));
+    }
+  }
   return result;
 }
 
@@ -239,7 +269,7 @@ absl::StatusOr<int64_t> Repository::Publish(absl::string_view model,
                                     : *exists    ? PublishVersion(model, files, config)
                                                  : PublishNewModel(model, files, config);
   if (version.ok()) return version;
-  return Annotate(version.status(),
+  return Annotate(WithoutRoot(version.status()),
                   absl::StrCat(absl::IsResourceExhausted(version.status()) ? "DISK_FULL: " : "",
                                "publishing a version of model '", model, "'"));
 }
@@ -331,9 +361,9 @@ absl::Status Repository::Undo(const Staged& staged) {
 
 absl::Status Repository::RemoveLeftovers() {
   absl::MutexLock lock(&mutex_);
-  SIGSERVE_ASSIGN_OR_RETURN(const std::vector<ModelEntry> models, Scan());
+  SIGSERVE_ASSIGN_OR_RETURN(const RepositoryScan scan, Scan());
   std::vector<std::string> directories = {root_};
-  for (const ModelEntry& model : models) {
+  for (const ModelEntry& model : scan.models) {
     if (model.problem.ok()) directories.push_back(ModelDirectory(model.name));
   }
   for (const std::string& directory : directories) {

@@ -4,10 +4,11 @@
 //                                 is a positive decimal number without leading zeros
 //   <root>/<model>/config.pbtxt   optional
 //
-// Reading it is a scan; writing is one atomic Publish: a temporary directory beside the versions,
-// synced, then renamed, so that a crash at any point leaves either no new version or a whole one.
-// Names starting with '.' are ours or somebody's temporary ones and are skipped. Symbolic links are
-// not followed, a config.pbtxt excepted. Thread-safe as far as its FileSystem is; concurrent
+// Reading it is a scan. Writing is one atomic Publish: a temporary directory next to the versions
+// is synced, then renamed, so that a crash at any point leaves either no new version or a whole
+// one. Names that start with '.' are temporary or hidden and are skipped. The root, models and
+// versions may be symbolic links to directories (Kubernetes' ..data, git-sync, blue/green); a link
+// to nothing or in a loop is ignored with that reason. Thread-safe if its FileSystem is; concurrent
 // Publish calls get distinct versions. One process at a time publishes into a repository; any
 // number may read it.
 #pragma once
@@ -27,15 +28,30 @@
 
 namespace sigserve {
 
+/// An entry of the repository that is no model, and why: "docs", "no version directories and no
+/// config.pbtxt".
+struct IgnoredEntry {
+  std::string name;
+  std::string reason;
+
+  friend bool operator==(const IgnoredEntry&, const IgnoredEntry&) = default;
+};
+
 /// One model's directory as found.
 struct ModelEntry {
   std::string name;
   std::vector<int64_t> versions;  // ascending
   bool has_config = false;        // config.pbtxt is there
-  // Entries that look like a version and are none, with the reason: "'01': leading zero".
+  // Entries that are no version, with the reason: "'01': leading zero".
   std::vector<std::string> ignored;
+  bool has_version_like = false;  // one of them is named by digits alone
   // Not OK: the directory is there but cannot be listed, and nothing above is known of it.
   absl::Status problem = absl::OkStatus();
+};
+
+struct RepositoryScan {
+  std::vector<ModelEntry> models;     // by name; those that cannot be listed with their `problem`
+  std::vector<IgnoredEntry> ignored;  // by name
 };
 
 /// One file of a version to publish.
@@ -54,13 +70,17 @@ class Repository {
 
   const std::string& root() const { return root_; }
 
-  /// Every model, sorted by name, those that cannot be listed with their `problem`. UNAVAILABLE
-  /// when the root itself is missing: that says nothing of the models. Directories whose name is no
-  /// model name are skipped with a log line; that and every ignored entry is logged once.
-  absl::StatusOr<std::vector<ModelEntry>> Scan() const;
-  /// NOT_FOUND when there is no such directory, though there is a root (UNAVAILABLE without);
-  /// INVALID_ARGUMENT for a bad name.
+  /// Every directory that is a model: it has a config.pbtxt or an entry named like a version. Other
+  /// directories, links to nothing and names that no model may have are `ignored`; each is logged
+  /// once. Plain files and hidden entries are skipped. UNAVAILABLE when the root itself is missing:
+  /// that says nothing of the models.
+  absl::StatusOr<RepositoryScan> Scan() const;
+  /// NOT_FOUND when there is no such directory, though there is a root (UNAVAILABLE without), or it
+  /// is no model; INVALID_ARGUMENT for a bad name.
   absl::StatusOr<ModelEntry> ScanModel(absl::string_view model) const;
+
+  /// `status` with paths below the root made relative to it: clients see no paths of this machine.
+  absl::Status WithoutRoot(const absl::Status& status) const;
 
   std::string ModelDirectory(absl::string_view model) const;
   std::string VersionDirectory(absl::string_view model, int64_t version) const;

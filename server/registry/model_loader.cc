@@ -68,9 +68,23 @@ absl::StatusOr<std::string> ModelLoader::Fingerprint(absl::string_view model, in
     if (absl::IsNotFound(file.status())) continue;  // a link to nothing
     if (!file.ok()) return file.status();
     absl::StrAppend(&fingerprint, "\n", entry.name, " ", file->bytes, " ", file->modified_ns, " ",
-                    file->inode);
+                    file->changed_ns, " ", file->inode);
   }
   return fingerprint;
+}
+
+absl::StatusOr<uint64_t> ModelLoader::HashContents(absl::string_view model, int64_t version) const {
+  const std::string directory = repository_->VersionDirectory(model, version);
+  SIGSERVE_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files_->List(directory));
+  uint64_t hash = 0;
+  for (const DirectoryEntry& entry : entries) {
+    if (!entry.is_regular_file || entry.name[0] == '.') continue;
+    SIGSERVE_ASSIGN_OR_RETURN(
+        const std::string contents,
+        files_->ReadFile(absl::StrCat(directory, "/", entry.name), kMaxModelBytes));
+    hash = absl::HashOf(hash, entry.name, contents);
+  }
+  return hash;
 }
 
 absl::StatusOr<std::vector<Tensor>> ModelLoader::ReadSample(const std::string& directory,

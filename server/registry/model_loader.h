@@ -35,10 +35,13 @@ class ModelLoader {
   absl::StatusOr<ModelOptions> LoadOptions(const ModelEntry& entry) const;
 
   /// What a version would be loaded from now: equal while the config, the label files and the files
-  /// in its directory are the same (by size, time and inode). UNAVAILABLE and the like when that
+  /// in its directory are the same (by size, times and inode). UNAVAILABLE and the like when that
   /// cannot be told.
   absl::StatusOr<std::string> Fingerprint(absl::string_view model, int64_t version,
                                           const ModelOptions& options) const;
+
+  /// A hash of what Fingerprint() only tells apart by size, time and inode. Reads all files.
+  absl::StatusOr<uint64_t> HashContents(absl::string_view model, int64_t version) const;
 
   /// One version, compiled. Whatever is wrong with its files is an error that names the file.
   absl::StatusOr<ServableHandle> LoadVersion(absl::string_view model, int64_t version,

@@ -27,6 +27,8 @@ struct Version {
   absl::Status error = absl::OkStatus();
   ServableHandle servable = nullptr;
   std::string source = "";  // ModelLoader::Fingerprint of what it was loaded from
+  std::optional<uint64_t> contents = std::nullopt;  // ModelLoader::HashContents, where it is known
+  bool labelled_only = false;                       // version_policy does not serve it
 
   std::string reason() const { return std::string(error.message()); }
 };
@@ -41,11 +43,20 @@ struct Model {
 };
 using ModelPtr = std::shared_ptr<const Model>;
 
+constexpr absl::string_view kLabelledOnly =
+    "config.pbtxt gives it a label, but its version_policy does not serve it: only requests for "
+    "the "
+    "label or the number get it";
+
+/// Of the versions that the policy serves, if one is ready; else of those that have a label.
 const Version* NewestReady(const Model& model) {
+  const Version* labelled = nullptr;
   for (const Version& version : model.versions) {
-    if (version.state == VersionState::kReady) return &version;
+    if (version.state != VersionState::kReady) continue;
+    if (!version.labelled_only) return &version;
+    if (labelled == nullptr) labelled = &version;
   }
-  return nullptr;
+  return labelled;
 }
 
 std::vector<int64_t> ReadyVersions(const Model& model) {
@@ -94,6 +105,11 @@ absl::Status NotReady(absl::string_view model, const Version& version) {
       version.state == VersionState::kLoading ? "it is being loaded" : version.reason()));
 }
 
+std::string ReadyReason(const Version& version, const Model& model) {
+  if (model.problem.ok() && version.labelled_only) return std::string(kLabelledOnly);
+  return std::string(model.problem.message());
+}
+
 std::string WhyNoVersions(const Model& model) {
   if (!model.problem.ok()) return std::string(model.problem.message());
   return absl::StrCat(
@@ -103,11 +119,11 @@ std::string WhyNoVersions(const Model& model) {
 
 absl::StatusOr<ServableHandle> Select(const ModelQuery& query, const Model& model) {
   std::optional<int64_t> wanted = query.version;
-  if (!query.label.empty()) {
-    const auto it = model.labels.find(std::string(query.label));
+  if (!wanted.has_value()) {
+    const auto it = model.labels.find(query.label.empty() ? "stable" : std::string(query.label));
     if (it != model.labels.end()) {
       wanted = it->second;
-    } else if (query.label != "stable" && query.label != "latest") {
+    } else if (!query.label.empty() && query.label != "stable" && query.label != "latest") {
       std::vector<std::string> labels = {"latest", "stable"};
       for (const auto& [label, version] : model.labels) {
         if (label != "stable" && label != "latest") labels.push_back(label);
@@ -186,9 +202,14 @@ class RegistryImpl : public ModelRegistry {
 
   absl::Status ReloadAll() override ABSL_LOCKS_EXCLUDED(load_mutex_, mutex_) {
     absl::MutexLock loading(&load_mutex_);
-    SIGSERVE_ASSIGN_OR_RETURN(const std::vector<ModelEntry> entries, repository_->Scan());
+    absl::StatusOr<RepositoryScan> scan = repository_->Scan();
+    if (!scan.ok()) return repository_->WithoutRoot(scan.status());
+    {
+      absl::MutexLock lock(&mutex_);
+      ignored_ = std::move(scan->ignored);
+    }
     std::set<std::string> gone = Names();
-    for (const ModelEntry& entry : entries) {
+    for (const ModelEntry& entry : scan->models) {
       gone.erase(entry.name);
       if (unloaded_.count(entry.name) > 0) continue;
       if (!entry.problem.ok()) {
@@ -196,25 +217,17 @@ class RegistryImpl : public ModelRegistry {
         continue;
       }
       // What fails is listed with its reason; the others go on.
-      BringInLine(entry).IgnoreError();
+      BringInLine(entry, ChangeCheck::kStamps).IgnoreError();
     }
     for (const std::string& name : gone) Remove(name);
     return absl::OkStatus();
   }
 
   absl::Status Reload(absl::string_view model) override ABSL_LOCKS_EXCLUDED(load_mutex_, mutex_) {
-    absl::MutexLock loading(&load_mutex_);
-    absl::StatusOr<ModelEntry> entry = repository_->ScanModel(model);
-    if (!entry.ok()) {
-      if (absl::IsNotFound(entry.status())) {
-        Remove(std::string(model));
-        return UnknownModel(model);
-      }
-      if (Get(model) != nullptr) KeepWithProblem(std::string(model), entry.status());
-      return entry.status();
-    }
-    unloaded_.erase(entry->name);
-    return BringInLine(*entry);
+    return ReloadModel(model, ChangeCheck::kStamps);
+  }
+  absl::Status Load(absl::string_view model) override ABSL_LOCKS_EXCLUDED(load_mutex_, mutex_) {
+    return ReloadModel(model, ChangeCheck::kContents);
   }
 
   absl::Status Unload(absl::string_view model) override ABSL_LOCKS_EXCLUDED(load_mutex_, mutex_) {
@@ -258,6 +271,11 @@ class RegistryImpl : public ModelRegistry {
     return all;
   }
 
+  std::vector<IgnoredEntry> Ignored() const override ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::ReaderMutexLock lock(&mutex_);
+    return ignored_;
+  }
+
   std::vector<VersionStatus> Versions(absl::string_view name) const override
       ABSL_LOCKS_EXCLUDED(mutex_) {
     std::vector<VersionStatus> versions;
@@ -266,7 +284,7 @@ class RegistryImpl : public ModelRegistry {
     for (const Version& version : model->versions) {
       const bool config = version.state == VersionState::kReady && version.error.ok();
       versions.push_back({std::string(name), version.number, version.state,
-                          config ? std::string(model->problem.message()) : version.reason()});
+                          config ? ReadyReason(version, *model) : version.reason()});
     }
     if (versions.empty()) {
       versions.push_back({std::string(name), 0, VersionState::kFailed, WhyNoVersions(*model)});
@@ -275,6 +293,27 @@ class RegistryImpl : public ModelRegistry {
   }
 
  private:
+  /// How a version's files are compared with those it was loaded from.
+  enum class ChangeCheck { kStamps, kContents };
+
+  absl::Status ReloadModel(absl::string_view model, ChangeCheck check)
+      ABSL_LOCKS_EXCLUDED(load_mutex_, mutex_) {
+    absl::MutexLock loading(&load_mutex_);
+    absl::StatusOr<ModelEntry> entry = repository_->ScanModel(model);
+    if (!entry.ok()) {
+      const absl::Status error = repository_->WithoutRoot(entry.status());
+      if (absl::IsNotFound(error)) {
+        Remove(std::string(model));
+        return absl::NotFoundError(
+            absl::StrCat(UnknownModel(model).message(), "; ", error.message()));
+      }
+      if (Get(model) != nullptr) KeepWithProblem(std::string(model), error);
+      return error;
+    }
+    unloaded_.erase(entry->name);
+    return BringInLine(*entry, check);
+  }
+
   ModelPtr Get(absl::string_view name) const ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::ReaderMutexLock lock(&mutex_);
     const auto it = models_.find(name);
@@ -338,12 +377,12 @@ class RegistryImpl : public ModelRegistry {
   }
 
   // Loads and lets go what the policy asks for. The error of the newest version that failed.
-  absl::Status BringInLine(const ModelEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(load_mutex_)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status BringInLine(const ModelEntry& entry, ChangeCheck check)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(load_mutex_) ABSL_LOCKS_EXCLUDED(mutex_);
   Version Load(absl::string_view model, int64_t number, const ModelOptions& options) const;
   // A ready version, loaded again if its files have changed; as it is when they do not load.
-  Version Refresh(absl::string_view model, const Version& version,
-                  const ModelOptions& options) const;
+  Version Refresh(absl::string_view model, const Version& version, const ModelOptions& options,
+                  ChangeCheck check) const;
 
   Repository* const repository_;
   const Clock* const clock_;
@@ -355,6 +394,7 @@ class RegistryImpl : public ModelRegistry {
   std::set<std::string> unloaded_ ABSL_GUARDED_BY(load_mutex_);  // by hand, until Reload
   mutable absl::Mutex mutex_ ABSL_ACQUIRED_AFTER(load_mutex_);   // held for look-ups only
   absl::flat_hash_map<std::string, ModelPtr> models_ ABSL_GUARDED_BY(mutex_);
+  std::vector<IgnoredEntry> ignored_ ABSL_GUARDED_BY(mutex_);
 };
 
 Version RegistryImpl::Load(absl::string_view model, int64_t number,
@@ -362,9 +402,9 @@ Version RegistryImpl::Load(absl::string_view model, int64_t number,
   const absl::Duration start = clock_->Monotonic();
   // Taken before the files are read: what changes meanwhile shows as a difference next time.
   absl::StatusOr<std::string> source = loader_.Fingerprint(model, number, options);
-  if (!source.ok()) return Failed(number, source.status());
+  if (!source.ok()) return Failed(number, repository_->WithoutRoot(source.status()));
   absl::StatusOr<ServableHandle> servable = loader_.LoadVersion(model, number, options);
-  if (!servable.ok()) return Failed(number, servable.status());
+  if (!servable.ok()) return Failed(number, repository_->WithoutRoot(servable.status()));
   WarmUp(**servable, clock_);
   for (const std::string& note : options.notes) {
     SIGSERVE_LOG(kInfo, "model '", model, "': config.pbtxt: ", note);
@@ -378,21 +418,33 @@ Version RegistryImpl::Load(absl::string_view model, int64_t number,
 }
 
 Version RegistryImpl::Refresh(absl::string_view model, const Version& version,
-                              const ModelOptions& options) const {
+                              const ModelOptions& options, ChangeCheck check) const {
   Version kept = version;
   const absl::StatusOr<std::string> source = loader_.Fingerprint(model, version.number, options);
-  kept.error = source.status();
-  if (!source.ok() || *source == version.source) return kept;
+  kept.error = repository_->WithoutRoot(source.status());
+  if (!source.ok()) return kept;
+  std::optional<uint64_t> contents;
+  if (check == ChangeCheck::kContents) {
+    const absl::StatusOr<uint64_t> hash = loader_.HashContents(model, version.number);
+    if (hash.ok()) contents = *hash;
+  }
+  const bool unchanged =
+      *source == version.source &&
+      (check == ChangeCheck::kStamps || (contents.has_value() && contents == version.contents));
+  if (unchanged) return kept;
   Version changed = Load(model, version.number, options);
+  changed.contents = contents;
   if (changed.state == VersionState::kReady) return changed;
-  kept.error = Annotate(changed.error, "its changed files do not load, what served goes on");
+  kept.error =
+      Annotate(changed.error, "its changed files do not load; the version loaded before serves");
   return kept;
 }
 
-absl::Status RegistryImpl::BringInLine(const ModelEntry& entry) {
+absl::Status RegistryImpl::BringInLine(const ModelEntry& entry, ChangeCheck check) {
   const ModelPtr before = Get(entry.name);
   const Model current = before == nullptr ? Model{} : *before;
-  const absl::StatusOr<ModelOptions> options = loader_.LoadOptions(entry);
+  absl::StatusOr<ModelOptions> options = loader_.LoadOptions(entry);
+  if (!options.ok()) options = repository_->WithoutRoot(options.status());
   Model next;
   next.labels = options.ok() ? options->version_labels : current.labels;
   next.ignored = entry.ignored;
@@ -408,7 +460,7 @@ absl::Status RegistryImpl::BringInLine(const ModelEntry& entry) {
     if (!options.ok() || Contains(plan.retire, version.number)) {
       next.versions.push_back(version);
     } else {
-      tried.push_back(Refresh(entry.name, version, *options));
+      tried.push_back(Refresh(entry.name, version, *options, check));
     }
   }
   if (before == nullptr && !plan.load.empty()) {  // seen as loading meanwhile
@@ -436,6 +488,14 @@ absl::Status RegistryImpl::BringInLine(const ModelEntry& entry) {
     error = version.error;
   }
   next.versions.insert(next.versions.end(), tried.begin(), tried.end());
+  for (Version& version : next.versions) {
+    version.labelled_only = Contains(plan.labelled_only, version.number);
+    const Version* known = FindVersion(current, version.number);
+    if (version.labelled_only && (known == nullptr || !known->labelled_only)) {
+      SIGSERVE_LOG(kWarning, "model '", entry.name, "' version ", version.number, ": ",
+                   kLabelledOnly);
+    }
+  }
   if (error.ok()) Retire(entry.name, plan.retire, &next);
   Replace(entry.name, Finished(std::move(next)));
   if (!error.ok() && on_load_failure_) on_load_failure_(entry.name);

@@ -32,9 +32,9 @@ struct VersionStatus {
   std::string reason;
 };
 
-/// Which version of which model: a number, a label, or neither (the newest ready one). Labels are
-/// the config's version_labels; "stable" and "latest", unless the config says otherwise, mean the
-/// newest ready version, too.
+/// Which version of which model: a number, a label, or neither. Labels are the config's
+/// version_labels; "stable" and "latest", unless the config says otherwise, mean the newest ready
+/// version of those that version_policy serves. Neither means "stable".
 struct ModelQuery {
   absl::string_view model = "";
   std::optional<int64_t> version = std::nullopt;
@@ -65,6 +65,9 @@ class ModelRegistry {
   /// The same for one model. NOT_FOUND when the repository has no such model; the load error of the
   /// newest wanted version if it failed; else what is wrong with the config.
   virtual absl::Status Reload(absl::string_view model) = 0;
+  /// Reload() on a client's request: also reads the files' contents, so that one overwritten
+  /// with the same size and times is loaded, too.
+  virtual absl::Status Load(absl::string_view model) { return Reload(model); }
   /// Unloads all versions of a model until Reload() of this model: ReloadAll() leaves it alone.
   /// Its versions stay listed as failed with the reason "unloaded". NOT_FOUND when it is not known.
   virtual absl::Status Unload(absl::string_view model) = 0;
@@ -78,6 +81,8 @@ class ModelRegistry {
   /// Every known version, by name, newest version first. A model without versions is one entry:
   /// version 0, failed, with the reason; so with Versions().
   virtual std::vector<VersionStatus> List() const = 0;
+  /// Entries of the repository that are no models, by name, as the last ReloadAll() found them.
+  virtual std::vector<IgnoredEntry> Ignored() const { return {}; }
   /// Ready and failed versions of one model, newest first; empty when unknown.
   virtual std::vector<VersionStatus> Versions(absl::string_view model) const = 0;
 };

@@ -6,8 +6,7 @@
 namespace sigserve {
 namespace {
 
-std::set<int64_t> WantedVersions(absl::Span<const int64_t> available, const VersionPolicy& policy,
-                                 const std::map<std::string, int64_t>& version_labels) {
+std::set<int64_t> VersionsOf(const VersionPolicy& policy, absl::Span<const int64_t> available) {
   std::set<int64_t> wanted;
   switch (policy.kind) {
     case VersionPolicy::Kind::kAll:
@@ -23,7 +22,6 @@ std::set<int64_t> WantedVersions(absl::Span<const int64_t> available, const Vers
       wanted.insert(policy.versions.begin(), policy.versions.end());
       break;
   }
-  for (const auto& [label, version] : version_labels) wanted.insert(version);
   return wanted;
 }
 
@@ -34,8 +32,15 @@ VersionPlan PlanVersions(absl::Span<const int64_t> available, absl::Span<const i
                          const std::map<std::string, int64_t>& version_labels) {
   const std::set<int64_t> on_disk(available.begin(), available.end());
   const std::set<int64_t> loaded(ready.begin(), ready.end());
-  const std::set<int64_t> wanted = WantedVersions(available, policy, version_labels);
+  std::set<int64_t> wanted = VersionsOf(policy, available);
   VersionPlan plan;
+  for (const auto& [label, version] : version_labels) {
+    if (wanted.count(version) == 0 && on_disk.count(version) > 0) {
+      plan.labelled_only.push_back(version);
+    }
+  }
+  std::sort(plan.labelled_only.begin(), plan.labelled_only.end());
+  for (const auto& [label, version] : version_labels) wanted.insert(version);
   for (const int64_t version : wanted) {
     if (on_disk.count(version) == 0) {
       plan.missing.push_back(version);

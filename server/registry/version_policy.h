@@ -15,6 +15,8 @@ namespace sigserve {
 struct VersionPlan {
   std::vector<int64_t> load = {};     // ascending
   std::vector<int64_t> missing = {};  // asked for by number, but not in the repository; ascending
+  /// On disk and wanted for their label alone: the policy does not ask for them; ascending.
+  std::vector<int64_t> labelled_only = {};
   /// Gone from the repository: let go in any case.
   std::vector<int64_t> unload = {};
   /// Still there, but no longer asked for: let go only once everything in `load` is ready, so that

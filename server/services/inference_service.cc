@@ -197,7 +197,7 @@ SIGSERVE_RPC(RepositoryModelLoad) {
   const CallsInProgress::Scope load(loads_);
   const std::string& model = ModelOf(request);
   response->set_model_name(model);
-  const absl::Status status = registry_->Reload(model);
+  const absl::Status status = registry_->Load(model);
   response->set_is_loaded(status.ok());
   return Annotate(status, absl::StrCat("failed to load ", Quote(model)));
 }

@@ -38,7 +38,7 @@ absl::Status ModelService::ReloadModels(const v1::ReloadModelsRequest& request,
                                         v1::ReloadModelsResponse* response) {
   const CallsInProgress::Scope load(loads_);
   const std::string& name = request.name();
-  SIGSERVE_RETURN_IF_ERROR(name.empty() ? registry_->ReloadAll() : registry_->Reload(name));
+  SIGSERVE_RETURN_IF_ERROR(name.empty() ? registry_->ReloadAll() : registry_->Load(name));
   for (const VersionStatus& version :
        name.empty() ? registry_->List() : registry_->Versions(name)) {
     EncodeVersion(version, response->add_models());

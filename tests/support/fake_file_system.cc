@@ -68,9 +68,30 @@ std::vector<std::string> FakeFileSystem::Journal() const {
   return journal_;
 }
 
-void FakeFileSystem::AddLink(const std::string& path) {
+void FakeFileSystem::AddLink(const std::string& path, const std::string& target) {
   absl::MutexLock lock(&mutex_);
-  entries_[path] = {Kind::kLink, "", 0};
+  entries_[path] = {Kind::kLink, target, 0};
+}
+
+void FakeFileSystem::OverwriteUnseen(const std::string& path, const std::string& contents) {
+  absl::MutexLock lock(&mutex_);
+  entries_.at(path).contents = contents;
+}
+
+std::string FakeFileSystem::Resolve(std::string path) const {
+  constexpr int kMaxLinks = 8;
+  for (int links = 0; links < kMaxLinks; ++links) {
+    bool found = false;
+    for (const auto& [link, entry] : entries_) {
+      if (entry.kind != Kind::kLink || (path != link && !absl::StartsWith(path, link + "/")))
+        continue;
+      path = entry.contents + path.substr(link.size());
+      found = true;
+      break;
+    }
+    if (!found) break;
+  }
+  return path;
 }
 
 absl::Status FakeFileSystem::Change(std::string what) {
@@ -89,7 +110,7 @@ bool FakeFileSystem::IsDirectory(const std::string& path) const {
 absl::StatusOr<std::string> FakeFileSystem::ReadFile(const std::string& path, int64_t max_bytes) {
   absl::MutexLock lock(&mutex_);
   SIGSERVE_RETURN_IF_ERROR(ReadError(path));
-  const auto found = entries_.find(path);
+  const auto found = entries_.find(Resolve(path));
   if (found == entries_.end()) return NotFound(path);
   if (found->second.kind != Kind::kFile ||
       static_cast<int64_t>(found->second.contents.size()) > max_bytes) {
@@ -101,7 +122,7 @@ absl::StatusOr<std::string> FakeFileSystem::ReadFile(const std::string& path, in
 absl::StatusOr<FoundWithin> FakeFileSystem::OpenWithin(const std::string& directory,
                                                        const std::string& relative) {
   absl::MutexLock lock(&mutex_);
-  const std::string path = absl::StrCat(directory, "/", relative);
+  const std::string path = absl::StrCat(Resolve(directory), "/", relative);
   SIGSERVE_RETURN_IF_ERROR(ReadError(path));
   const auto found = entries_.find(path);
   if (found == entries_.end()) return FoundWithin{};
@@ -120,8 +141,8 @@ absl::StatusOr<FoundWithin> FakeFileSystem::OpenWithin(const std::string& direct
 absl::StatusOr<FileStamp> FakeFileSystem::Stat(const std::string& path) {
   absl::MutexLock lock(&mutex_);
   SIGSERVE_RETURN_IF_ERROR(ReadError(path));
-  const auto found = entries_.find(path);
-  if (found == entries_.end()) return NotFound(path);
+  const auto found = entries_.find(Resolve(path));
+  if (found == entries_.end() || found->second.kind == Kind::kLink) return NotFound(path);
   return FileStamp{.bytes = static_cast<int64_t>(found->second.contents.size()),
                    .modified_ns = found->second.written};
 }
@@ -180,12 +201,16 @@ absl::Status FakeFileSystem::SyncDirectory(const std::string& path) {
 absl::StatusOr<std::vector<DirectoryEntry>> FakeFileSystem::List(const std::string& path) {
   absl::MutexLock lock(&mutex_);
   SIGSERVE_RETURN_IF_ERROR(ReadError(path));
-  if (!IsDirectory(path)) return NotFound(path);
+  const std::string directory = Resolve(path);
+  if (!IsDirectory(directory)) return NotFound(path);
   std::vector<DirectoryEntry> result;
   for (const auto& [entry_path, entry] : entries_) {
-    if (!absl::StartsWith(entry_path, path + "/") || ParentOf(entry_path) != path) continue;
-    result.push_back({entry_path.substr(path.size() + 1), entry.kind == Kind::kDirectory,
-                      entry.kind == Kind::kFile});
+    if (!absl::StartsWith(entry_path, directory + "/") || ParentOf(entry_path) != directory)
+      continue;
+    const auto target = entries_.find(Resolve(entry_path));
+    const Kind kind = target == entries_.end() ? Kind::kLink : target->second.kind;
+    result.push_back({entry_path.substr(directory.size() + 1), kind == Kind::kDirectory,
+                      kind == Kind::kFile, entry.kind == Kind::kLink});
   }
   return result;
 }

@@ -32,8 +32,11 @@ class FakeFileSystem final : public FileSystem {
   /// "write a/b", "rename a -> b", "sync a", "mkdir a", "remove a", in order.
   std::vector<std::string> Journal() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  /// A symbolic link: neither file nor directory to List.
-  void AddLink(const std::string& path) ABSL_LOCKS_EXCLUDED(mutex_);
+  /// A symbolic link to a directory or file, which need not exist; replaces an earlier one.
+  void AddLink(const std::string& path, const std::string& target) ABSL_LOCKS_EXCLUDED(mutex_);
+  /// Replaces a file's contents without changing anything that Stat() tells.
+  void OverwriteUnseen(const std::string& path, const std::string& contents)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes) override;
   absl::StatusOr<FoundWithin> OpenWithin(const std::string& directory,
@@ -50,12 +53,14 @@ class FakeFileSystem final : public FileSystem {
   enum class Kind { kFile, kDirectory, kLink };
   struct Entry {
     Kind kind = Kind::kFile;
-    std::string contents;
-    int64_t written = 0;  // which change wrote it: its modification time
+    std::string contents;  // of a link: where it leads
+    int64_t written = 0;   // which change wrote it: its modification time
   };
   absl::Status ReadError(const std::string& path) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   absl::Status Change(std::string what) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool IsDirectory(const std::string& path) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  /// Without links; a link in a loop stays.
+  std::string Resolve(std::string path) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
 
   mutable absl::Mutex mutex_;
   std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mutex_);

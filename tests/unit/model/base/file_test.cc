@@ -73,14 +73,18 @@ TEST_F(FileTest, ListSaysWhatEachEntryIs) {
   ASSERT_OK(files_.MakeDirectories(At("b/deep")));
   ASSERT_OK(files_.WriteFile(At("a"), ""));
   ASSERT_EQ(symlink(At("b").c_str(), At("c").c_str()), 0);
+  ASSERT_EQ(symlink(At("a").c_str(), At("d").c_str()), 0);
+  ASSERT_EQ(symlink(At("none").c_str(), At("e").c_str()), 0);
+  ASSERT_EQ(symlink(At("f").c_str(), At("f").c_str()), 0);
   ASSERT_OK_AND_ASSIGN(const std::vector<DirectoryEntry> entries, files_.List(root_));
-  const auto is = [](const char* name, bool directory, bool file) {
-    return testing::AllOf(Field(&DirectoryEntry::name, name),
-                          Field(&DirectoryEntry::is_directory, directory),
-                          Field(&DirectoryEntry::is_regular_file, file));
+  const auto is = [](const char* name, bool directory, bool file, bool link) {
+    return testing::AllOf(
+        Field(&DirectoryEntry::name, name), Field(&DirectoryEntry::is_directory, directory),
+        Field(&DirectoryEntry::is_regular_file, file), Field(&DirectoryEntry::is_link, link));
   };
-  EXPECT_THAT(entries,
-              ElementsAre(is("a", false, true), is("b", true, false), is("c", false, false)));
+  EXPECT_THAT(entries, ElementsAre(is("a", false, true, false), is("b", true, false, false),
+                                   is("c", true, false, true), is("d", false, true, true),
+                                   is("e", false, false, true), is("f", false, false, true)));
 }
 
 TEST_F(FileTest, RenameReplacesFilesNotFullDirectories) {

@@ -41,8 +41,10 @@ TEST_F(RepositoryTest, ScanListsModelsAndVersionsInOrder) {
   AddFile("/models/b/README.md");
   AddFile("/models/notes.txt");
   AddDirectory("/models/empty");
+  AddFile("/models/empty/config.pbtxt");
 
-  ASSERT_OK_AND_ASSIGN(const std::vector<ModelEntry> models, repository_.Scan());
+  ASSERT_OK_AND_ASSIGN(const RepositoryScan scan, repository_.Scan());
+  const std::vector<ModelEntry>& models = scan.models;
   ASSERT_EQ(models.size(), 3u);
   EXPECT_EQ(models[0].name, "a");
   EXPECT_FALSE(models[0].has_config);
@@ -60,7 +62,9 @@ TEST_F(RepositoryTest, EntriesThatAreNoVersionAreIgnoredWithTheReason) {
     AddDirectory(absl::StrCat("/models/m/", name));
   }
   AddFile("/models/m/2");
-  files_.AddLink("/models/m/3");
+  files_.AddLink("/models/m/3", "/gone");
+  files_.AddLink("/models/m/4", "/models/m/5");
+  files_.AddLink("/models/m/5", "/models/m/4");
   AddDirectory("/models/m/.tmp-1");
 
   ASSERT_OK_AND_ASSIGN(const ModelEntry model, repository_.ScanModel("m"));
@@ -70,14 +74,17 @@ TEST_F(RepositoryTest, EntriesThatAreNoVersionAreIgnoredWithTheReason) {
                   "'0': versions start at 1", "'01': leading zero", "'-1': not a decimal number",
                   "'1e3': not a decimal number", "'18446744073709551616': over 2^63 - 1",
                   "' 2': not a decimal number", "'assets': not a decimal number",
-                  "'2': a file, not a directory", "'3': not a directory (links are not followed)"));
+                  "'2': a file, not a directory", "'3': a symbolic link that leads to no directory",
+                  "'4': a symbolic link that leads to no directory",
+                  "'5': a symbolic link that leads to no directory"));
 }
 
 TEST_F(RepositoryTest, ADirectoryThatCannotBeListedIsNotGone) {
   AddDirectory("/models/a/1");
   AddDirectory("/models/b/1");
   files_.FailReads("/models/a", absl::UnavailableError("I/O error"));
-  ASSERT_OK_AND_ASSIGN(const std::vector<ModelEntry> models, repository_.Scan());
+  ASSERT_OK_AND_ASSIGN(const RepositoryScan scan, repository_.Scan());
+  const std::vector<ModelEntry>& models = scan.models;
   ASSERT_EQ(models.size(), 2u);
   EXPECT_THAT(models[0].problem, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("I/O error")));
   EXPECT_OK(models[1].problem);
@@ -91,12 +98,67 @@ TEST_F(RepositoryTest, AMissingRootSaysNothingOfItsModels) {
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("/models")));
 }
 
+// Kubernetes' ..data, git-sync, blue/green.
+TEST_F(RepositoryTest, LinksToDirectoriesAreFollowed) {
+  AddDirectory("/store/2024/m/1");
+  AddDirectory("/store/v7");
+  files_.AddLink("/models/..data", "/store/2024");
+  files_.AddLink("/models/m", "/models/..data/m");
+  files_.AddLink("/store/2024/m/7", "/store/v7");
+  ASSERT_OK_AND_ASSIGN(const RepositoryScan scan, repository_.Scan());
+  ASSERT_EQ(scan.models.size(), 1u);
+  EXPECT_EQ(scan.models[0].name, "m");
+  EXPECT_THAT(scan.models[0].versions, ElementsAre(1, 7));
+  EXPECT_THAT(scan.ignored, IsEmpty());
+  ASSERT_OK_AND_ASSIGN(const ModelEntry model, repository_.ScanModel("m"));
+  EXPECT_THAT(model.versions, ElementsAre(1, 7));
+}
+
+TEST_F(RepositoryTest, TheRootMayBeALink) {
+  AddDirectory("/store/m/1");
+  files_.AddLink("/linked", "/store");
+  const Repository repository(&files_, "/linked");
+  ASSERT_OK_AND_ASSIGN(const RepositoryScan scan, repository.Scan());
+  EXPECT_EQ(scan.models.size(), 1u);
+}
+
+TEST_F(RepositoryTest, FoldersThatAreNoModelsAreIgnoredWithTheReason) {
+  AddDirectory("/models/docs/images");
+  AddFile("/models/docs/index.md");
+  AddDirectory("/models/__MACOSX");
+  AddDirectory("/models/lost+found");
+  AddDirectory("/models/config_only");
+  AddFile("/models/config_only/config.pbtxt");
+  AddDirectory("/models/bad_version/01");
+  ASSERT_OK_AND_ASSIGN(const RepositoryScan scan, repository_.Scan());
+  ASSERT_EQ(scan.models.size(), 2u);
+  EXPECT_EQ(scan.models[0].name, "bad_version");
+  EXPECT_EQ(scan.models[1].name, "config_only");
+  const std::string no_model = "no version directories and no config.pbtxt";
+  EXPECT_THAT(
+      scan.ignored,
+      ElementsAre(IgnoredEntry{"__MACOSX", no_model}, IgnoredEntry{"docs", no_model},
+                  testing::AllOf(testing::Field(&IgnoredEntry::name, "lost+found"),
+                                 testing::Field(&IgnoredEntry::reason, HasSubstr("letters")))));
+  EXPECT_THAT(repository_.ScanModel("docs"),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr(no_model)));
+}
+
+TEST_F(RepositoryTest, ErrorsForClientsHaveNoPathsOfThisMachine) {
+  EXPECT_THAT(repository_.WithoutRoot(absl::NotFoundError("cannot open '/models/m/1/x': gone")),
+              StatusIs(absl::StatusCode::kNotFound, "cannot open 'm/1/x': gone"));
+  EXPECT_THAT(repository_.WithoutRoot(absl::UnavailableError("cannot list '/models': gone")),
+              StatusIs(absl::StatusCode::kUnavailable, "cannot list 'the repository': gone"));
+  EXPECT_OK(repository_.WithoutRoot(absl::OkStatus()));
+}
+
 TEST_F(RepositoryTest, DirectoriesThatAreNoModelAreSkipped) {
   AddDirectory("/models/good/1");
   AddDirectory("/models/.git/1");
   AddDirectory("/models/bad name/1");
-  files_.AddLink("/models/link");
-  ASSERT_OK_AND_ASSIGN(const std::vector<ModelEntry> models, repository_.Scan());
+  files_.AddLink("/models/link", "/gone");
+  ASSERT_OK_AND_ASSIGN(const RepositoryScan scan, repository_.Scan());
+  const std::vector<ModelEntry>& models = scan.models;
   ASSERT_EQ(models.size(), 1u);
   EXPECT_EQ(models[0].name, "good");
   EXPECT_THAT(repository_.ScanModel("link"),

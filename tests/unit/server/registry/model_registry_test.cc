@@ -186,9 +186,9 @@ TEST_F(ModelRegistryTest, ChangedFilesThatDoNotLoadLeaveWhatServes) {
   ASSERT_OK(registry_->ReloadAll());
   EXPECT_THAT(Listed(), ElementsAre("a/1 ready"));
   EXPECT_THAT(registry_->Versions("a")[0].reason,
-              AllOf(HasSubstr("changed files do not load"), HasSubstr("/models/a/1/model.onnx")));
+              AllOf(HasSubstr("changed files do not load"), HasSubstr("a/1/model.onnx")));
   EXPECT_THAT(registry_->Reload("a"),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("/models/a/1/model.onnx")));
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("a/1/model.onnx")));
   EXPECT_EQ(Answer(*registry_->Find({.model = "a"}), 0.5F), 0.5F);
   // Mended, nothing is left of it.
   Put("a", 1);
@@ -213,7 +213,7 @@ TEST_F(ModelRegistryTest, VersionsAndLabels) {
                     sigserve { version_labels { key: "stable" value: 1 } })");
   ASSERT_OK(registry_->ReloadAll());
   EXPECT_THAT(Listed(), ElementsAre("a/3 ready", "a/2 ready", "a/1 ready"));
-  EXPECT_EQ(*Serving({.model = "a"}), 3);
+  EXPECT_EQ(*Serving({.model = "a"}), 1);  // stable, as the config says
   EXPECT_EQ(*Serving({.model = "a", .version = 2}), 2);
   EXPECT_EQ(*Serving({.model = "a", .label = "stable"}), 1);
   EXPECT_EQ(*Serving({.model = "a", .label = "latest"}), 3);
@@ -223,6 +223,65 @@ TEST_F(ModelRegistryTest, StableIsTheNewestUnlessTheConfigSaysOtherwise) {
   Put("a", 4);
   ASSERT_OK(registry_->ReloadAll());
   EXPECT_EQ(*Serving({.model = "a", .label = "stable"}), 4);
+}
+
+TEST_F(ModelRegistryTest, AVersionServedForItsLabelAloneIsNotTheDefault) {
+  Put("a", 1);
+  Put("a", 2);
+  PutConfig("a", R"(version_policy { specific { versions: [1] } }
+                    sigserve { version_labels { key: "canary" value: 2 } })");
+  ASSERT_OK(registry_->ReloadAll());
+  EXPECT_THAT(Listed(), ElementsAre("a/2 ready", "a/1 ready"));
+  EXPECT_EQ(*Serving({.model = "a"}), 1);
+  EXPECT_EQ(*Serving({.model = "a", .label = "latest"}), 1);
+  EXPECT_EQ(*Serving({.model = "a", .label = "canary"}), 2);
+  EXPECT_THAT(registry_->Versions("a")[0].reason, HasSubstr("version_policy does not serve it"));
+  EXPECT_EQ(registry_->Versions("a")[1].reason, "");
+}
+
+TEST_F(ModelRegistryTest, ASwitchedLinkIsAChange) {
+  for (const float factor : {1.0F, 2.0F}) {
+    const std::string store = absl::StrCat("/store/", factor, "/a/1");
+    EXPECT_OK(files_.MakeDirectories(store));
+    EXPECT_OK(files_.WriteFile(store + "/model.onnx", ModelBytes(factor)));
+  }
+  files_.AddLink("/models/a", "/models/..data/a");
+  files_.AddLink("/models/..data", "/store/1");
+  ASSERT_OK(registry_->ReloadAll());
+  EXPECT_THAT(Listed(), ElementsAre("a/1 ready"));
+  EXPECT_EQ(Answer(*registry_->Find({.model = "a"}), 0.5F), 0.5F);
+  files_.AddLink("/models/..data", "/store/2");
+  ASSERT_OK(registry_->ReloadAll());
+  EXPECT_EQ(Answer(*registry_->Find({.model = "a"}), 0.5F), 1.0F);
+}
+
+TEST_F(ModelRegistryTest, AnExplicitLoadReadsContents) {
+  Put("a", 1);
+  ASSERT_OK(registry_->ReloadAll());
+  files_.OverwriteUnseen(File("a", 1), ModelBytes(3));
+  ASSERT_OK(registry_->ReloadAll());
+  EXPECT_EQ(Answer(*registry_->Find({.model = "a"}), 0.5F), 0.5F);
+  ASSERT_OK(registry_->Load("a"));
+  ASSERT_OK_AND_ASSIGN(const ServableHandle loaded, registry_->Find({.model = "a"}));
+  EXPECT_EQ(Answer(loaded, 0.5F), 1.5F);
+  // With nothing changed the very same one goes on.
+  ASSERT_OK(registry_->Load("a"));
+  EXPECT_EQ(*registry_->Find({.model = "a"}), loaded);
+  files_.OverwriteUnseen(File("a", 1), ModelBytes(4));
+  ASSERT_OK(registry_->Load("a"));
+  EXPECT_EQ(Answer(*registry_->Find({.model = "a"}), 0.5F), 2.0F);
+}
+
+TEST_F(ModelRegistryTest, FoldersThatAreNoModelsAreIgnored) {
+  Put("a", 1);
+  EXPECT_OK(files_.MakeDirectories("/models/docs/images"));
+  ASSERT_OK(registry_->ReloadAll());
+  EXPECT_THAT(Listed(), ElementsAre("a/1 ready"));
+  EXPECT_THAT(events_, testing::Not(testing::Contains(Pair("docs", false))));
+  EXPECT_THAT(registry_->Ignored(),
+              ElementsAre(IgnoredEntry{"docs", "no version directories and no config.pbtxt"}));
+  EXPECT_THAT(registry_->Load("docs"),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("no version directories")));
 }
 
 TEST_F(ModelRegistryTest, LogitsGetTheirSigmoid) {
@@ -319,7 +378,7 @@ TEST_F(ModelRegistryTest, GarbageHarmsNoOther) {
   EXPECT_THAT(Serving({.model = "bad"}),
               StatusIs(absl::StatusCode::kUnavailable,
                        AllOf(HasSubstr("model 'bad' version 1 is not ready"),
-                             HasSubstr("/models/bad/1/model.onnx"), HasSubstr("ONNX_"))));
+                             HasSubstr("bad/1/model.onnx"), HasSubstr("ONNX_"))));
   EXPECT_THAT(events_, testing::Not(testing::Contains(Pair("bad", true))));
 }
 
@@ -329,7 +388,7 @@ TEST_F(ModelRegistryTest, TheOldVersionServesOnWhenTheNewOneIsBroken) {
   events_.clear();
   PutBytes("a", 2, "garbage");
   EXPECT_THAT(registry_->Reload("a"),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("/models/a/2/model.onnx")));
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("a/2/model.onnx")));
   EXPECT_THAT(Listed(), ElementsAre("a/2 failed", "a/1 ready"));
   EXPECT_EQ(*Serving({.model = "a"}), 1);
   EXPECT_THAT(Serving({.model = "a", .version = 2}),
@@ -368,7 +427,7 @@ TEST_F(ModelRegistryTest, LabelFilesThatCannotBeUsed) {
   PutBytes("a", 1, ModelBytes(1, true));
   PutConfig("a", R"(output { name: "y" label_filename: "labels.txt" })");
   EXPECT_THAT(registry_->Reload("a"),
-              StatusIs(absl::StatusCode::kNotFound, HasSubstr("/models/a/labels.txt")));
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("a/labels.txt")));
   EXPECT_OK(files_.WriteFile("/models/a/labels.txt", "bad\n\ngood\n"));
   EXPECT_THAT(registry_->Reload("a"), StatusIs(absl::StatusCode::kInvalidArgument,
                                                HasSubstr("labels.txt': line 2 is empty")));
@@ -392,7 +451,7 @@ TEST_F(ModelRegistryTest, AFileThatCannotBeReadMakesOnlyItsVersionUnready) {
   EXPECT_OK(files_.RemoveAll(File("a", 2)));
   ASSERT_OK(registry_->ReloadAll());
   EXPECT_THAT(Listed(), ElementsAre("a/2 failed", "a/1 ready"));
-  EXPECT_THAT(registry_->Versions("a")[0].reason, HasSubstr("/models/a/2/model.onnx"));
+  EXPECT_THAT(registry_->Versions("a")[0].reason, HasSubstr("a/2/model.onnx"));
   Put("a", 2);
   ASSERT_OK(registry_->ReloadAll());
   EXPECT_THAT(Listed(), ElementsAre("a/2 ready", "a/1 ready"));
@@ -403,9 +462,9 @@ TEST_F(ModelRegistryTest, ARepositoryThatCannotBeReadIsAnErrorAndUnloadsNothing)
   ASSERT_OK(registry_->ReloadAll());
   EXPECT_OK(files_.RemoveAll("/models"));
   EXPECT_THAT(registry_->ReloadAll(),
-              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("/models")));
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("repository is missing")));
   EXPECT_THAT(registry_->Reload("a"),
-              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("/models")));
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("repository is missing")));
   EXPECT_THAT(Listed(), ElementsAre("a/1 ready"));
 }
 

@@ -33,6 +33,7 @@ TEST_P(PlanVersionsTest, Plan) {
   EXPECT_EQ(plan.missing, c.plan.missing);
   EXPECT_EQ(plan.unload, c.plan.unload);
   EXPECT_EQ(plan.retire, c.plan.retire);
+  EXPECT_EQ(plan.labelled_only, c.plan.labelled_only);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -54,7 +55,12 @@ INSTANTIATE_TEST_SUITE_P(
                          kOneAndThree,
                          {},
                          {.load = {1}, .missing = {3}, .retire = {2}}},
-                    Case{"labelled_stays", {1, 2}, {1}, kLatest, {{"stable", 1}}, {.load = {2}}},
+                    Case{"labelled_stays",
+                         {1, 2},
+                         {1},
+                         kLatest,
+                         {{"stable", 1}},
+                         {.load = {2}, .labelled_only = {1}}},
                     Case{"label_of_nothing", {2}, {2}, kLatest, {{"stable", 1}}, {.missing = {1}}}),
     [](const auto& info) { return info.param.name; });
 

@@ -48,6 +48,8 @@ ModelState FromProto(v1::ModelState state) {
       return ModelState::kReady;
     case v1::MODEL_STATE_FAILED:
       return ModelState::kFailed;
+    case v1::MODEL_STATE_IGNORED:
+      return ModelState::kIgnored;
     default:
       return ModelState::kUnspecified;
   }

@@ -64,7 +64,7 @@ struct Prediction {
   std::optional<Timing> timing = {};
 };
 
-enum class ModelState { kUnspecified, kLoading, kReady, kFailed };
+enum class ModelState { kUnspecified, kLoading, kReady, kFailed, kIgnored };
 
 struct ModelVersion {
   std::string name = {};

@@ -81,6 +81,8 @@ std::string StateText(client::ModelState state) {
       return "READY";
     case client::ModelState::kFailed:
       return "FAILED";
+    case client::ModelState::kIgnored:
+      return "IGNORED";
     case client::ModelState::kUnspecified:
       break;
   }

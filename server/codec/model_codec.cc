@@ -2,6 +2,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "model/base/utf8.h"
 #include "server/rpc/status.h"
 
 namespace sigserve {
@@ -89,6 +90,12 @@ absl::string_view OipDatatype(DType dtype) {
       return "BOOL";
   }
   return "";
+}
+
+void EncodeIgnored(const IgnoredEntry& entry, v1::ModelVersion* version) {
+  version->set_name(EscapeInvalidUtf8(entry.name));
+  version->set_reason(entry.reason);
+  version->set_state(v1::MODEL_STATE_IGNORED);
 }
 
 void EncodeVersion(const VersionStatus& status, v1::ModelVersion* version) {

@@ -13,6 +13,7 @@
 
 namespace sigserve {
 
+void EncodeIgnored(const IgnoredEntry& entry, v1::ModelVersion* version);
 void EncodeVersion(const VersionStatus& status, v1::ModelVersion* version);
 /// The signature, labels and thresholds; the caller adds the versions.
 void EncodeModel(const Servable& servable, v1::GetModelResponse* response);

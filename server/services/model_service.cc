@@ -20,6 +20,9 @@ absl::Status ModelService::ListModels(const v1::ListModelsRequest& /*request*/,
   for (const VersionStatus& version : registry_->List()) {
     EncodeVersion(version, response->add_models());
   }
+  for (const IgnoredEntry& entry : registry_->Ignored()) {
+    EncodeIgnored(entry, response->add_models());
+  }
   return absl::OkStatus();
 }
 

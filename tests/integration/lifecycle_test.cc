@@ -2,6 +2,8 @@
 #include <grpcpp/grpcpp.h>
 #include <signal.h>
 
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
@@ -186,6 +188,45 @@ TEST_F(LifecycleTest, BadModelsLeaveTheOthersReady) {
           Pair("breast_cancer", AllOf(HasSubstr("config.pbtxt:1"), HasSubstr("max_batch")))));
   EXPECT_THAT(Predict("unknown_op", kRow),
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("Gomm")));
+}
+
+TEST_F(LifecycleTest, FoldersThatAreNoModelsAreListedAsIgnored) {
+  repository_.AddExample("linear_3_2");
+  std::filesystem::create_directories(repository_.path() + "/docs/images");
+  ASSERT_TRUE(Start());
+  ASSERT_OK_AND_ASSIGN(const std::vector<client::ModelVersion> models, client_->ListModels());
+  ASSERT_EQ(models.size(), 2u);
+  EXPECT_EQ(models[0].state, client::ModelState::kReady);
+  EXPECT_EQ(models[1].name, "docs");
+  EXPECT_EQ(models[1].state, client::ModelState::kIgnored);
+  EXPECT_EQ(models[1].reason, "no version directories and no config.pbtxt");
+  EXPECT_THAT(server_->announcement(), HasSubstr("1 model ready, 0 failed"));
+  EXPECT_THAT(HttpGet(server_->http_address(), "/metrics").body, Not(HasSubstr("docs")));
+}
+
+// As Kubernetes updates a mounted volume: by renaming a new link over "..data".
+TEST_F(LifecycleTest, ASwitchedDirectoryLinkIsARollout) {
+  const std::string root = repository_.path();
+  std::filesystem::create_directories(root + "/..blue/m/1");
+  std::filesystem::create_directories(root + "/..green/m/2");
+  const auto write = [](const std::string& path) {
+    std::ofstream(path) << TempRepository::ExampleBytes("linear_3_2");
+  };
+  write(root + "/..blue/m/1/model.onnx");
+  write(root + "/..green/m/2/model.onnx");
+  std::filesystem::create_directory_symlink("..blue", root + "/..data");
+  std::filesystem::create_directory_symlink("..data/m", root + "/m");
+  ASSERT_TRUE(Start());
+  ASSERT_OK_AND_ASSIGN(std::vector<client::ModelVersion> models, client_->ListModels());
+  ASSERT_EQ(models.size(), 1u);
+  EXPECT_EQ(models[0].version, 1);
+  std::filesystem::create_directory_symlink("..green", root + "/..next");
+  std::filesystem::rename(root + "/..next", root + "/..data");
+  EXPECT_OK(client_->Reload(""));
+  ASSERT_OK_AND_ASSIGN(models, client_->ListModels());
+  ASSERT_EQ(models.size(), 1u);
+  EXPECT_EQ(models[0].version, 2);
+  EXPECT_OK(Predict("m", kRow));
 }
 
 TEST_F(LifecycleTest, MetricsShowAFailedVersionNextToAServingOne) {

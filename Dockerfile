@@ -5,7 +5,7 @@ ARG BASE=docker.io/library/debian:bookworm-slim
 
 FROM ${BASE} AS build
 WORKDIR /src
-COPY deploy/install_packages.sh deploy/
+COPY deploy/install_packages.sh deploy/show_progress.sh deploy/
 RUN deploy/install_packages.sh build
 COPY CMakeLists.txt CMakePresets.json ./
 COPY proto proto

@@ -5,6 +5,7 @@
 #   test    what their tests need besides
 #   check   clang 14: the thread-safety build, clang-format, clang-tidy, sanitizers, fuzzing
 set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 declare -A groups=(
   [build]="cmake ninja-build g++
@@ -34,13 +35,19 @@ if [[ $(id -u) != 0 ]]; then
   command -v sudo >/dev/null || { echo "install_packages.sh: as root, run: apt-get install ${missing[*]}" >&2; exit 3; }
   sudo=(sudo)
 fi
-apt() { "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@"; }
-install() { apt install -y --no-install-recommends "${missing[@]}" >/dev/null; }
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+apt() { # as apt-get, with its progress
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o APT::Status-Fd=1 -o Acquire::Retries=3 \
+    -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" 2>&1 | "$here/show_progress.sh" "$log"
+}
+install() { apt install -y --no-install-recommends "${missing[@]}"; }
+fail() { tail -n 20 "$log" >&2; echo "install_packages.sh: apt-get failed" >&2; exit 1; }
 
 echo "Installing ${#missing[@]} Debian packages and what they need: ${missing[*]}"
 if ! apt-cache show "${missing[@]}" >/dev/null 2>&1; then
-  apt update
-  install
+  echo "Reading the package lists first."
+  { apt update && install; } || fail
 else # The lists are there, but may be older than the mirror.
-  install 2>/dev/null || { apt update && install; }
+  install || { apt update && install; } || fail
 fi

@@ -11,9 +11,12 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
+#include "client/connection_probe.h"
 #include "client/convert.h"
 #include "client/credentials.h"
 #include "client/retry.h"
@@ -45,11 +48,13 @@ std::optional<std::string> Pushback(const grpc::ClientContext& context) {
   return std::string(it->second.data(), it->second.size());
 }
 
-/// "…: UNKNOWN:Failed to connect to remote host: Connection refused" -> "connection refused".
+/// gRPC's "…: UNKNOWN:Failed to connect to remote host: Connection refused" in our words:
+/// "connection refused".
 std::string LastReason(const std::string& message) {
   const size_t colon = message.rfind(": ");
   std::string reason = colon == std::string::npos ? message : message.substr(colon + 2);
   if (!reason.empty()) reason[0] = absl::ascii_tolower(static_cast<unsigned char>(reason[0]));
+  if (absl::StartsWith(reason, "socket closed")) return "the connection was closed";
   return reason;
 }
 
@@ -63,7 +68,7 @@ absl::Status CheckRows(absl::string_view what, size_t values, int64_t columns) {
   }
   if (values % static_cast<size_t>(columns) != 0) {
     return absl::InvalidArgumentError(
-        absl::StrCat(what, ": ", values, " values are no whole rows of ", columns, " columns"));
+        absl::StrCat(what, ": ", values, " values are not whole rows of ", columns, " columns"));
   }
   return absl::OkStatus();
 }
@@ -85,15 +90,16 @@ class Client::Impl {
 
   /// One call with retries; `call` is (context, response) -> grpc::Status.
   template <typename Response, typename Call>
-  absl::StatusOr<Response> Ask(const Call& call) {
-    const absl::Time deadline = absl::Now() + options_.deadline;
+  absl::StatusOr<Response> CallWithRetry(const Call& call) {
+    const absl::Time deadline = environment_.now() + options_.deadline;
     for (int attempt = 1;; ++attempt) {
       grpc::ClientContext context;
       SetDeadline(deadline, &context);
       Response response;
       const grpc::Status status = call(&context, &response);
       if (status.ok()) return response;
-      if (!SleepBeforeRetry(attempt, status, context, deadline - absl::Now())) {
+      if (attempt == 1 && IsUnreachableNow(status) && WaitingIsFutile()) return ToStatus(status);
+      if (!SleepBeforeRetry(attempt, status, context, deadline - environment_.now())) {
         return ToStatus(status);
       }
     }
@@ -107,6 +113,7 @@ class Client::Impl {
                                          .max_backoff = options_.max_backoff},
                                         {.number = attempt,
                                          .code = static_cast<absl::StatusCode>(status.error_code()),
+                                         .unreachable = IsUnreachableNow(status),
                                          .pushback_ms = Pushback(context),
                                          .remaining = remaining},
                                         environment_.uniform());
@@ -115,23 +122,48 @@ class Client::Impl {
     return true;
   }
 
-  /// A connection that is not READY after a failure means that no server gave that answer.
+  /// A channel that is not READY after UNAVAILABLE: no server gave that answer.
+  bool IsUnreachableNow(const grpc::Status& status) {
+    return status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+           channel_->GetState(false) != GRPC_CHANNEL_READY;
+  }
+
   absl::Status ToStatus(const grpc::Status& status) {
     if (status.ok()) return absl::OkStatus();
     const auto code = static_cast<absl::StatusCode>(status.error_code());
     const bool may_be_unreachable =
         code == absl::StatusCode::kUnavailable || code == absl::StatusCode::kDeadlineExceeded;
     if (may_be_unreachable && channel_->GetState(false) != GRPC_CHANNEL_READY) {
-      std::string why =
-          code == absl::StatusCode::kDeadlineExceeded
-              ? absl::StrCat("no answer within ", absl::FormatDuration(options_.deadline))
-              : LastReason(status.error_message());
-      if (why.empty()) why = "the connection fails (is it TLS on both sides, with fitting files?)";
-      absl::Status unreachable(code, absl::StrCat("cannot reach ", address_, ": ", why));
-      unreachable.SetPayload(kUnreachablePayload, absl::Cord());
-      return unreachable;
+      return Unreachable(code, status);
     }
     return absl::Status(code, status.error_message());
+  }
+
+  /// A server listens, but the two do not agree on TLS: no retry changes that.
+  bool WaitingIsFutile() {
+    return ProbeConnection(address_, options_.tls, ProbeTimeout()).has_value();
+  }
+
+  absl::Duration ProbeTimeout() const { return std::min(absl::Seconds(1), options_.deadline); }
+
+  absl::Status Unreachable(absl::StatusCode code, const grpc::Status& status) {
+    const Diagnosis diagnosis =
+        ProbeConnection(address_, options_.tls, ProbeTimeout()).value_or(Diagnosis{});
+    std::string text = absl::StrCat("cannot reach ", address_);
+    if (!diagnosis.text.empty()) {
+      absl::StrAppend(&text, ": ", diagnosis.text);
+    } else {
+      if (options_.max_attempts > 1) {
+        absl::StrAppend(&text, " within ", absl::FormatDuration(options_.deadline));
+      }
+      const std::string why =
+          code == absl::StatusCode::kUnavailable ? LastReason(status.error_message()) : "";
+      if (!why.empty()) absl::StrAppend(&text, ": ", why);
+    }
+    absl::Status unreachable(code, text);
+    unreachable.SetPayload(kUnreachablePayload,
+                           absl::Cord(absl::StrCat(static_cast<int>(diagnosis.fault))));
+    return unreachable;
   }
 
   static void SetDeadline(absl::Time deadline, grpc::ClientContext* context) {
@@ -159,11 +191,12 @@ class Client::Impl {
     arguments.SetMaxReceiveMessageSize(max_message);
     arguments.SetMaxSendMessageSize(max_message);
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-    // Reconnect as fast as we retry; the default of 1 s would fail every retry from memory.
+    // As short as the retries' back-off: within gRPC's default of 1 s every retry would fail
+    // without a new attempt to connect.
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
-    // Finds out within minutes that a watched server's machine has vanished. Below 5 minutes a
-    // server at gRPC's defaults would hang up ("too many pings").
+    // Detects within minutes that a watched server's machine has vanished. More frequent pings than
+    // one in 5 minutes make a server with gRPC's defaults close the connection ("too many pings").
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 320'000);
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
     if (options.tls.has_value() && !options.tls->server_name.empty()) {
@@ -188,6 +221,7 @@ absl::StatusOr<TrainReceipt> Client::Impl::Train(const TrainSpec& spec, const Tr
   const int64_t rows = static_cast<int64_t>(data.features.size()) / data.feature_count;
 
   grpc::ClientContext context;
+  context.set_wait_for_ready(true);  // sent once, but only over a connection that stands
   SetDeadline(
       absl::Now() + options_.deadline + absl::Seconds(rows * row_bytes / kTrainBytesPerSecond),
       &context);
@@ -205,7 +239,7 @@ absl::StatusOr<TrainReceipt> Client::Impl::Train(const TrainSpec& spec, const Tr
     open = stream->Write(message);
   }
   if (open) stream->WritesDone();
-  // A refused Write means that the server has already answered: Finish tells why.
+  // A refused Write means that the server has already answered; Finish returns that answer.
   const grpc::Status status = stream->Finish();
   if (!status.ok()) return ToStatus(status);
   return TrainReceipt{.job_id = response.job_id(), .rows = response.rows()};
@@ -214,7 +248,9 @@ absl::StatusOr<TrainReceipt> Client::Impl::Train(const TrainSpec& spec, const Tr
 absl::Status Client::Impl::WatchJob(const std::string& job_id, int64_t after_event,
                                     const std::function<void(const JobEvent&)>& on_event,
                                     const std::stop_token& stop) {
+  absl::Time give_up_at = absl::InfiniteFuture();  // of connecting again
   for (int attempt = 1;; ++attempt) {
+    if (stop.stop_requested()) return absl::CancelledError("watching was stopped");
     grpc::ClientContext context;
     const std::stop_callback cancel(stop, [&context] { context.TryCancel(); });
     v1::WatchJobRequest request;
@@ -223,15 +259,20 @@ absl::Status Client::Impl::WatchJob(const std::string& job_id, int64_t after_eve
     const auto stream = training_->WatchJob(&context, request);
     v1::JobEvent event;
     while (stream->Read(&event)) {
-      if (event.number() <= after_event) continue;  // already handed over
+      if (event.number() <= after_event) continue;  // already delivered
       after_event = event.number();
-      attempt = 1;  // progress: the patience starts anew
+      attempt = 1;  // progress resets the count of attempts
       on_event(FromProto(event));
     }
     const grpc::Status status = stream->Finish();
-    if (stop.stop_requested()) return absl::CancelledError("watching was stopped");
+    if (stop.stop_requested()) continue;
     if (status.ok()) return absl::OkStatus();
-    if (!SleepBeforeRetry(attempt, status, context, absl::InfiniteDuration())) {
+    const bool unreachable = IsUnreachableNow(status);
+    if (!unreachable) give_up_at = absl::InfiniteFuture();
+    if (unreachable && give_up_at == absl::InfiniteFuture()) {
+      give_up_at = environment_.now() + options_.deadline;
+    }
+    if (!SleepBeforeRetry(attempt, status, context, give_up_at - environment_.now())) {
       return ToStatus(status);
     }
   }
@@ -258,6 +299,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(const std::string& addres
   const auto credentials = MakeCredentials(options.tls);
   if (!credentials.ok()) return credentials.status();
   if (!environment.sleep) environment.sleep = absl::SleepFor;
+  if (!environment.now) environment.now = absl::Now;
   if (!environment.uniform) environment.uniform = RandomUniform;
   return std::unique_ptr<Client>(
       new Client(std::make_unique<Impl>(address, options, *credentials, std::move(environment))));
@@ -284,17 +326,17 @@ absl::StatusOr<Prediction> Client::Predict(const ModelRef& model, const std::vec
   for (const Tensor& input : inputs) *request.add_inputs() = ToProto(input);
   SetOptions(options, &request);
   CLIENT_ASSIGN_OR_RETURN(auto response,
-                          impl_->Ask<v1::PredictResponse>([&](auto* context, auto* out) {
+                          impl_->CallWithRetry<v1::PredictResponse>([&](auto* context, auto* out) {
                             return impl_->prediction().Predict(context, request, out);
                           }));
   return FromProto(std::move(response));
 }
 
 absl::StatusOr<std::vector<ModelVersion>> Client::ListModels() {
-  CLIENT_ASSIGN_OR_RETURN(const auto response,
-                          impl_->Ask<v1::ListModelsResponse>([&](auto* context, auto* out) {
-                            return impl_->model().ListModels(context, {}, out);
-                          }));
+  CLIENT_ASSIGN_OR_RETURN(
+      const auto response,
+      impl_->CallWithRetry<v1::ListModelsResponse>(
+          [&](auto* context, auto* out) { return impl_->model().ListModels(context, {}, out); }));
   std::vector<ModelVersion> models;
   for (const auto& model : response.models()) models.push_back(FromProto(model));
   return models;
@@ -304,7 +346,7 @@ absl::StatusOr<ModelInfo> Client::GetModel(const ModelRef& model) {
   v1::GetModelRequest request;
   *request.mutable_model() = ToProto(model);
   CLIENT_ASSIGN_OR_RETURN(const auto response,
-                          impl_->Ask<v1::GetModelResponse>([&](auto* context, auto* out) {
+                          impl_->CallWithRetry<v1::GetModelResponse>([&](auto* context, auto* out) {
                             return impl_->model().GetModel(context, request, out);
                           }));
   return FromProto(response);
@@ -313,10 +355,11 @@ absl::StatusOr<ModelInfo> Client::GetModel(const ModelRef& model) {
 absl::StatusOr<std::vector<ModelVersion>> Client::Reload(const std::string& name) {
   v1::ReloadModelsRequest request;
   request.set_name(name);
-  CLIENT_ASSIGN_OR_RETURN(const auto response,
-                          impl_->Ask<v1::ReloadModelsResponse>([&](auto* context, auto* out) {
-                            return impl_->model().ReloadModels(context, request, out);
-                          }));
+  CLIENT_ASSIGN_OR_RETURN(
+      const auto response,
+      impl_->CallWithRetry<v1::ReloadModelsResponse>([&](auto* context, auto* out) {
+        return impl_->model().ReloadModels(context, request, out);
+      }));
   std::vector<ModelVersion> models;
   for (const auto& model : response.models()) models.push_back(FromProto(model));
   return models;
@@ -327,7 +370,7 @@ absl::StatusOr<Health> Client::CheckHealth(const std::string& service) {
   grpc::health::v1::HealthCheckRequest request;
   request.set_service(service);
   CLIENT_ASSIGN_OR_RETURN(const auto response,
-                          impl_->Ask<HealthCheckResponse>([&](auto* context, auto* out) {
+                          impl_->CallWithRetry<HealthCheckResponse>([&](auto* context, auto* out) {
                             return impl_->health().Check(context, request, out);
                           }));
   switch (response.status()) {
@@ -361,15 +404,16 @@ absl::Status Client::WatchJob(const std::string& job_id, int64_t after_event,
 absl::StatusOr<Job> Client::GetJob(const std::string& job_id) {
   v1::GetJobRequest request;
   request.set_job_id(job_id);
-  CLIENT_ASSIGN_OR_RETURN(const auto response, impl_->Ask<v1::Job>([&](auto* context, auto* out) {
-    return impl_->training().GetJob(context, request, out);
-  }));
+  CLIENT_ASSIGN_OR_RETURN(const auto response,
+                          impl_->CallWithRetry<v1::Job>([&](auto* context, auto* out) {
+                            return impl_->training().GetJob(context, request, out);
+                          }));
   return FromProto(response);
 }
 
 absl::StatusOr<std::vector<Job>> Client::ListJobs() {
   CLIENT_ASSIGN_OR_RETURN(const auto response,
-                          impl_->Ask<v1::ListJobsResponse>([&](auto* context, auto* out) {
+                          impl_->CallWithRetry<v1::ListJobsResponse>([&](auto* context, auto* out) {
                             return impl_->training().ListJobs(context, {}, out);
                           }));
   std::vector<Job> jobs;
@@ -380,14 +424,24 @@ absl::StatusOr<std::vector<Job>> Client::ListJobs() {
 absl::StatusOr<Job> Client::CancelJob(const std::string& job_id) {
   v1::CancelJobRequest request;
   request.set_job_id(job_id);
-  CLIENT_ASSIGN_OR_RETURN(const auto response, impl_->Ask<v1::Job>([&](auto* context, auto* out) {
-    return impl_->training().CancelJob(context, request, out);
-  }));
+  CLIENT_ASSIGN_OR_RETURN(const auto response,
+                          impl_->CallWithRetry<v1::Job>([&](auto* context, auto* out) {
+                            return impl_->training().CancelJob(context, request, out);
+                          }));
   return FromProto(response);
 }
 
+ConnectFault ConnectFaultOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kUnreachablePayload);
+  int fault = 0;
+  if (!payload.has_value() || !absl::SimpleAtoi(std::string(*payload), &fault)) {
+    return ConnectFault::kNone;
+  }
+  return static_cast<ConnectFault>(fault);
+}
+
 bool IsUnreachable(const absl::Status& status) {
-  return status.GetPayload(kUnreachablePayload).has_value();
+  return ConnectFaultOf(status) != ConnectFault::kNone;
 }
 
 }  // namespace sigserve::client

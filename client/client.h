@@ -1,21 +1,27 @@
-// A sigserve server, as a C++ object: one channel, shared by all calls.
+// The C++ client of a sigserve server: one channel, shared by all calls.
 //
 //   auto client = Client::Create("127.0.0.1:8001");
 //   auto answer = (*client)->Predict({.name = "breast_cancer"}, rows, 30, {.decisions = true});
 //
-// Thread-safe; every call blocks its caller until it is answered or its deadline has passed. Values
-// go in and out by copy; spans are borrowed for the call. Errors carry the server's code and
-// message; IsUnreachable tells "nobody answered" from "the server said no".
+// Threads: every method may be called from any thread; it blocks the caller until the answer has
+// arrived or the deadline has passed. Callbacks run on the caller's thread.
+// Lifetime: values are passed by copy; spans are borrowed for the call. Destroy a Client only after
+// its calls have returned.
+// Errors: absl::Status with the server's code and message. ConnectFaultOf tells errors of the
+// connection from errors of the server.
+// Deadlines: every call ends after ClientOptions::deadline, connecting and retries included. Train
+// has one second more for every 8 MiB of data. WatchJob has no deadline; it lasts as long as the
+// job.
+// Retries (retry.h): a call waits for the connection until its deadline. Answers of UNAVAILABLE and
+// of RESOURCE_EXHAUSTED with a time to wait are repeated up to ClientOptions::max_attempts, for
+// calls that may be repeated without harm: all but Train. Train is sent once, after the connection
+// stands; if that connection breaks, the job may or may not exist (ListJobs tells). WatchJob
+// resumes after the last event it has delivered.
+// No HTTP proxy is used, even if the environment names one.
 //
-// Deadlines: every call has ClientOptions::deadline, retries and waits included. Train adds one
-// second for every 8 MiB of data. WatchJob has none: it lasts as long as the job.
-//
-// Retries (retry.h has the rule), only where asking twice is the same as asking once: Predict,
-// ListModels, GetModel, Reload, CheckHealth, GetJob, ListJobs, and CancelJob (ended jobs are left
-// as they are). Train is sent once: after a broken connection the job may or may not exist
-// (ListJobs tells). WatchJob resumes after the last event it has handed over.
-//
-// No HTTP proxy is used, even when the environment names one.
+// Stable: the names and meanings in this header and in types.h, from one minor version to the next.
+// Fields and enum values may be added: name fields when you initialize, and give every switch a
+// default. Texts of error messages are not stable.
 #pragma once
 
 #include <cstdint>
@@ -34,38 +40,42 @@
 
 namespace sigserve::client {
 
-/// PEM files, smaller than 4 MiB.
+/// Paths of PEM files, each smaller than 4 MiB.
 struct TlsOptions {
-  /// Those that sign the server's certificate; empty = the system's.
+  /// Certificates of the authorities that may have signed the server's; empty = the system's.
   std::string ca_file = "";
-  /// The client's own, for servers that ask for it; both or neither.
+  /// The client's own certificate and key, for servers that require them; both or neither.
   std::string certificate_file = "";
   std::string key_file = "";
-  /// The name in the server's certificate, where it is not the address's host.
+  /// The name in the server's certificate, if it is not the address's host.
   std::string server_name = "";
 };
 
 struct ClientOptions {
+  /// Of each call, connecting and retries included; more than 0.
   absl::Duration deadline = absl::Seconds(10);
-  int max_attempts = 3;  // 1 = never retry
+  /// Of one call, the first included; 1 = never retry, not even connecting.
+  int max_attempts = 3;
+  /// The delay before retry n is initial_backoff * 2^(n-1), at most max_backoff, times 0.5 to 1.
   absl::Duration initial_backoff = absl::Milliseconds(100);
   absl::Duration max_backoff = absl::Seconds(2);
-  /// Largest request and response.
+  /// Largest request and response, each.
   int64_t max_message_bytes = 64 << 20;
   /// Absent = plain text.
   std::optional<TlsOptions> tls = std::nullopt;
 };
 
-/// Waiting and chance, replaced by tests. Both are called from any thread.
+/// Time and randomness, replaced by tests. Called from any thread.
 struct ClientEnvironment {
-  std::function<void(absl::Duration)> sleep;  // empty = absl::SleepFor
-  std::function<double()> uniform;            // [0, 1); empty = a random one
+  std::function<absl::Time()> now = {};            // empty = absl::Now
+  std::function<void(absl::Duration)> sleep = {};  // empty = absl::SleepFor
+  std::function<double()> uniform = {};            // [0, 1); empty = pseudo-random
 };
 
 class Client {
  public:
-  /// `address`: HOST:PORT, or any gRPC target ("unix:/run/sigserve.sock"). Does not connect yet.
-  /// INVALID_ARGUMENT names the bad option, or the file that cannot be used.
+  /// `address`: HOST:PORT or any gRPC target ("unix:/run/sigserve.sock"). The first call connects.
+  /// INVALID_ARGUMENT names the option that is out of range or the file that cannot be used.
   static absl::StatusOr<std::unique_ptr<Client>> Create(const std::string& address,
                                                         const ClientOptions& options = {},
                                                         ClientEnvironment environment = {});
@@ -75,29 +85,36 @@ class Client {
 
   const std::string& address() const;
 
-  /// Row-major rows of `columns` values, for a model with one FLOAT32 input.
+  /// `rows`: row-major, a multiple of `columns` values, for a model with one FLOAT32 input.
+  /// Probabilities come back as [rows, outputs]. INVALID_ARGUMENT without a call if the sizes do
+  /// not match.
   absl::StatusOr<Prediction> Predict(const ModelRef& model, std::span<const float> rows,
                                      int64_t columns, const PredictOptions& options = {});
-  /// Named tensors, for any model.
+  /// Named tensors, for any model. A batchable model takes the batch in dimension 0.
   absl::StatusOr<Prediction> Predict(const ModelRef& model, const std::vector<Tensor>& inputs,
                                      const PredictOptions& options = {});
 
+  /// Every model and version in the repository, with its state.
   absl::StatusOr<std::vector<ModelVersion>> ListModels();
+  /// The signature of one version. NOT_FOUND names the models that exist.
   absl::StatusOr<ModelInfo> GetModel(const ModelRef& model);
-  /// Empty name = all models.
+  /// Makes the server read its repository again; returns when all changes are loaded. An empty name
+  /// means all models.
   absl::StatusOr<std::vector<ModelVersion>> Reload(const std::string& name);
-  /// A model's name, or empty for the whole server. NOT_FOUND for a name it does not know.
+  /// `service`: a model's name, or empty for the whole server. NOT_FOUND for an unknown name.
   absl::StatusOr<Health> CheckHealth(const std::string& service);
 
   /// Sends the spec and the rows, in messages of at most 1 MiB. OK: the job is queued.
   absl::StatusOr<TrainReceipt> Train(const TrainSpec& spec, const TrainingData& data);
-  /// Hands over every event after `after_event`, in order, each once, until the job has ended (OK).
-  /// CANCELLED once `stop` was requested; the job goes on.
+  /// Delivers every event after `after_event` (0 = from the start), in order and once, until the
+  /// job has ended (OK). CANCELLED after `stop` was requested; the job itself continues.
   absl::Status WatchJob(const std::string& job_id, int64_t after_event,
                         const std::function<void(const JobEvent&)>& on_event,
                         const std::stop_token& stop = {});
   absl::StatusOr<Job> GetJob(const std::string& job_id);
+  /// Newest first.
   absl::StatusOr<std::vector<Job>> ListJobs();
+  /// Asks the job to stop. A job that has ended is returned unchanged.
   absl::StatusOr<Job> CancelJob(const std::string& job_id);
 
  private:
@@ -106,7 +123,18 @@ class Client {
   std::unique_ptr<Impl> impl_;
 };
 
-/// True when an error came from not reaching the server rather than from the server.
+/// Why a call did not reach a server.
+enum class ConnectFault {
+  kNone,                    // it did: the error is the server's
+  kNoAnswer,                // nobody listens, or the connection broke
+  kServerUsesTls,           // and this client does not
+  kServerUsesPlainText,     // and this client uses TLS
+  kServerNotTrusted,        // its certificate, for this client's authorities and server name
+  kServerWantsCertificate,  // of the client; none was given, or it was refused
+};
+ConnectFault ConnectFaultOf(const absl::Status& status);
+
+/// ConnectFaultOf(status) != kNone.
 bool IsUnreachable(const absl::Status& status);
 
 }  // namespace sigserve::client

@@ -1,8 +1,11 @@
-// When to ask again, as a pure function. UNAVAILABLE is retried with exponential back-off and
-// jitter; RESOURCE_EXHAUSTED only when the server pushed back with a time to wait (without one it
-// may mean "message too large", which waiting does not cure). A server's push-back replaces the
-// computed delay; a negative or unreadable one forbids retrying (gRPC's grpc-retry-pushback-ms).
-// Never retried: a wait that would outlast the call's deadline.
+// When to repeat a failed call, as a pure function. Exponential back-off with jitter.
+//   UNAVAILABLE from a server: retried, at most `max_attempts` in all.
+//   No connection: retried until the deadline, however many attempts that takes; the server may
+//   still be starting.
+//   RESOURCE_EXHAUSTED: retried only if the server says when (without that it may mean "message too
+//   large", which no retry cures).
+// A server's push-back (gRPC's grpc-retry-pushback-ms) replaces the computed delay; a negative or
+// malformed one forbids a retry. A delay that would pass the deadline is not waited for.
 #pragma once
 
 #include <optional>
@@ -23,12 +26,13 @@ struct RetryPolicy {
 struct FailedAttempt {
   int number = 1;  // from 1
   absl::StatusCode code = absl::StatusCode::kUnavailable;
+  bool unreachable = false;                             // no connection: no server gave this answer
   std::optional<std::string> pushback_ms = {};          // the server's trailing metadata, as sent
   absl::Duration remaining = absl::InfiniteDuration();  // until the call's deadline
 };
 
-/// How long to wait before the next attempt, or nothing when the error is to be returned.
-/// `uniform` in [0, 1) spreads callers: the delay is backoff * (0.5 + uniform / 2).
+/// The delay before the next attempt, or nothing if the error is final. `uniform` in [0, 1) spreads
+/// clients over time: the delay is backoff * (0.5 + uniform / 2).
 std::optional<absl::Duration> DelayBeforeRetry(const RetryPolicy& policy,
                                                const FailedAttempt& failed, double uniform);
 

@@ -1,7 +1,7 @@
-// What goes in and out of the client, as plain values: no gRPC, no protobuf. Every field means what
-// its namesake in proto/sigserve/v1 means; durations carry their unit in the name, times are Unix
-// milliseconds, 0 = not yet.
-// Every field has a default, so that {.name = "m"} compiles without warnings.
+// Arguments and results of the client (client.h), as plain values: no gRPC, no protobuf. Fields
+// mean what their namesakes in proto/sigserve/v1 mean. Units: durations carry theirs in the name;
+// times are Unix milliseconds, 0 = not yet. Shapes: row-major; dimension 0 of a batchable model is
+// the batch. Every field has a default, so that {.name = "m"} compiles without warnings.
 #pragma once
 
 #include <cstdint>
@@ -15,46 +15,49 @@ namespace sigserve::client {
 
 enum class DataType { kUnspecified, kFloat32, kFloat64, kInt32, kInt64, kBool };
 
-/// A dense row-major tensor; `data` holds its little-endian elements.
+/// A dense row-major tensor. `data` holds the little-endian elements: the product of `shape` times
+/// 4 bytes (FLOAT32, INT32), 8 bytes (FLOAT64, INT64) or 1 byte (BOOL).
 struct Tensor {
-  std::string name = {};  // may stay empty when the model has one input
+  std::string name = {};  // may be empty if the model has one input
   DataType dtype = DataType::kFloat32;
   std::vector<int64_t> shape = {};
   std::string data = {};
 };
 
-/// Which model; without version and label the newest ready version.
+/// A model, and optionally one version of it. Without version and label the server chooses.
 struct ModelRef {
   std::string name = {};
   std::optional<int64_t> version = {};
-  std::string label = {};  // "stable"; not with `version`
+  std::string label = {};  // "stable"; ignored if `version` is given
 };
 
-/// What to return beside the probabilities.
+/// What to return in addition to the probabilities.
 struct PredictOptions {
-  std::vector<std::string> outputs = {};  // empty = all
-  bool logits = false;
-  bool log_probabilities = false;
-  bool decisions = false;
-  bool timing = false;
+  std::vector<std::string> outputs = {};  // names; empty = all outputs
+  bool logits = false;                    // inputs of the final sigmoid or softmax
+  bool log_probabilities = false;         // log(p), finite where p underflows
+  bool decisions = false;                 // p >= the model's threshold
+  bool timing = false;                    // the server's times for this request
 };
 
+/// One output. Each list is empty or holds the product of `shape` values, row-major.
 struct PredictionOutput {
   std::string name = {};
   std::vector<int64_t> shape = {};
-  bool is_probability = false;
+  bool is_probability = false;  // false: `probabilities` holds raw values
   std::vector<float> probabilities = {};
   std::vector<float> logits = {};
   std::vector<float> log_probabilities = {};
   std::vector<bool> decisions = {};
-  std::vector<std::string> labels = {};
-  std::vector<int64_t> int64_values = {};
+  std::vector<std::string> labels = {};    // names of the last dimension's entries, if any
+  std::vector<int64_t> int64_values = {};  // of an integer output, instead of `probabilities`
 };
 
+/// As measured by the server.
 struct Timing {
-  double queued_us = 0;
-  double computed_us = 0;
-  int64_t batch_rows = 0;
+  double queued_us = 0;    // waiting for a batch
+  double computed_us = 0;  // running it
+  int64_t batch_rows = 0;  // rows in that batch, this request's included
 };
 
 struct Prediction {
@@ -70,7 +73,7 @@ struct ModelVersion {
   std::string name = {};
   int64_t version = 0;
   ModelState state = ModelState::kUnspecified;
-  std::string reason = {};
+  std::string reason = {};  // why it is not ready, or not what the repository holds now
 };
 
 struct TensorSpec {
@@ -97,7 +100,7 @@ enum class Health { kUnknown, kServing, kNotServing };
 
 enum class Activation { kRelu, kTanh, kSigmoid };
 
-/// An absent rate means the server's default (SGD 0.01, Adam 0.001).
+/// Absent values mean the server's defaults (learning rate: SGD 0.01, Adam 0.001).
 struct Sgd {
   std::optional<double> learning_rate = {};
   double momentum = 0;
@@ -112,13 +115,12 @@ struct Adam {
   double weight_decay = 0;
 };
 
-/// Zero means the server's default: 10 epochs, full batch.
 struct Schedule {
-  int64_t epochs = 0;
-  int64_t batch_size = 0;
-  uint64_t seed = 0;
-  double validation_fraction = 0;
-  bool keep_order = false;
+  int64_t epochs = 0;              // passes over the rows; 0 = the server's default, 10
+  int64_t batch_size = 0;          // rows per step; 0 = all rows
+  uint64_t seed = 0;               // of initial weights and shuffling
+  double validation_fraction = 0;  // share of the rows held out, 0 to 0.9
+  bool keep_order = false;         // do not shuffle
 };
 
 struct TrainSpec {
@@ -127,14 +129,14 @@ struct TrainSpec {
   Activation activation = Activation::kRelu;
   std::variant<Adam, Sgd> optimizer = {};
   Schedule schedule = {};
-  bool standardize = true;
+  bool standardize = true;  // fold (x - mean) / stddev of the rows into the model
   std::vector<std::string> label_names = {};
   std::vector<float> positive_weights = {};  // one per label; empty = 1
   std::vector<Tensor> initial_weights = {};  // empty = random
 };
 
-/// Labelled rows, borrowed for the call: features [rows, feature_count], labels [rows,
-/// label_count].
+/// Labelled rows, borrowed for the call: features [rows, feature_count] and labels
+/// [rows, label_count], row-major. Labels are 0 or 1.
 struct TrainingData {
   std::span<const float> features = {};
   int64_t feature_count = 0;
@@ -175,7 +177,7 @@ struct Job {
   uint64_t seed = 0;
 };
 
-/// `number` counts from 1 without gaps.
+/// A change of the job's state, or the end of an epoch. `number` counts from 1 without gaps.
 struct JobEvent {
   int64_t number = 0;
   std::variant<Job, EpochMetrics> what = {};

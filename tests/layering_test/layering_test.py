@@ -87,7 +87,7 @@ FENCES = [
     (r"prometheus/", r"server/metrics/", "prometheus-cpp stays in server/metrics"),
     (r"nlohmann/", r"client/cli/|server/training/|model/formats/safetensors/", "JSON stays where files are JSON"),
     (r"zlib\.h", r"model/formats/torch_state_dict/|server/transport/grpc/", "zlib is for PyTorch's archives and the transport"),
-    (r"openssl/", r"(model/formats/onnx|server/transport)/|client/credentials\.cc",
+    (r"openssl/", r"(model/formats/onnx|server/transport)/|client/(credentials|connection_probe)\.cc",
      "OpenSSL checks the SHA-1 of ONNX's external data, and TLS files"),
     (r"nghttp2/", r"client/bench/", "HTTP/2 by hand stays in the load generator"),
     (r"event2/", r"server/net/", "libevent serves HTTP in server/net"),

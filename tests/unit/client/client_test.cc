@@ -1,6 +1,7 @@
 #include "client/client.h"
 
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <numeric>
 #include <string>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "tests/support/fake_sigserve.h"
 #include "tests/support/status_matchers.h"
 
@@ -25,10 +27,16 @@ class ClientTest : public testing::Test {
     return ConnectTo(server_.address(), options);
   }
 
-  /// Waits are recorded, not slept; jitter is none (factor 0.5).
+  /// Sleeping is recorded and advances the clock at once; without jitter (factor 0.5).
   std::unique_ptr<Client> ConnectTo(const std::string& address, ClientOptions options = {}) {
     auto client = Client::Create(address, options,
-                                 {.sleep = [this](absl::Duration d) { slept_.push_back(d); },
+                                 {.now = [this] { return now_; },
+                                  .sleep =
+                                      [this](absl::Duration d) {
+                                        slept_.push_back(d);
+                                        now_ += d;
+                                        if (on_sleep_) on_sleep_();
+                                      },
                                   .uniform = [] { return 0.0; }});
     EXPECT_OK(client);
     return *std::move(client);
@@ -36,6 +44,8 @@ class ClientTest : public testing::Test {
 
   testing_support::FakeSigserve server_;
   std::vector<absl::Duration> slept_;
+  absl::Time now_ = absl::Now();
+  std::function<void()> on_sleep_;
 };
 
 v1::JobEvent EpochEvent(int64_t number) {
@@ -192,7 +202,7 @@ TEST_F(ClientTest, TrainSendsTheSpecThenChunksOfAtMostOneMebibyte) {
   EXPECT_EQ(label_bytes, labels.size() * sizeof(float));
 }
 
-TEST_F(ClientTest, WatchHandsOverEveryEventOnceAcrossBrokenConnections) {
+TEST_F(ClientTest, WatchDeliversEveryEventOnceAcrossBrokenConnections) {
   std::vector<int64_t> asked_after;
   server_.watch = [&asked_after](const v1::WatchJobRequest& request,
                                  std::vector<v1::JobEvent>* events) {
@@ -315,12 +325,41 @@ TEST_F(ClientTest, AnErrorOfTheServerIsNotUnreachable) {
   EXPECT_FALSE(IsUnreachable(models.status()));
 }
 
-TEST_F(ClientTest, NobodyListens) {
-  // Port 1 of the loopback interface: nothing of ours listens there.
-  const auto models = ConnectTo("127.0.0.1:1")->ListModels();
-  EXPECT_THAT(models, StatusIs(Code::kUnavailable, "cannot reach 127.0.0.1:1: connection refused"));
+absl::Duration Sum(const std::vector<absl::Duration>& all) {
+  return std::accumulate(all.begin(), all.end(), absl::ZeroDuration());
+}
+
+TEST_F(ClientTest, ConnectingIsRetriedUntilTheDeadline) {
+  // Port 1 of the loopback interface: no test listens there.
+  const auto models = ConnectTo("127.0.0.1:1", {.deadline = absl::Seconds(60)})->ListModels();
+  EXPECT_THAT(models, StatusIs(Code::kUnavailable,
+                               "cannot reach 127.0.0.1:1 within 1m: connection refused"));
   EXPECT_TRUE(IsUnreachable(models.status()));
-  EXPECT_EQ(slept_.size(), 2U);
+  EXPECT_GT(slept_.size(), 20U);
+  EXPECT_GT(Sum(slept_), absl::Seconds(59));
+  EXPECT_LE(Sum(slept_), absl::Seconds(60));
+}
+
+TEST_F(ClientTest, AServerThatStartsLateIsReached) {
+  const std::string socket = testing::TempDir() + "late.sock";
+  grpc::health::v1::Health::Service health;  // answers UNIMPLEMENTED
+  std::unique_ptr<grpc::Server> server;
+  on_sleep_ = [&] {
+    if (slept_.size() != 5) return;
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("unix:" + socket, grpc::InsecureServerCredentials());
+    builder.RegisterService(&health);
+    server = builder.BuildAndStart();
+  };
+  const auto answer = ConnectTo("unix:" + socket, {.deadline = absl::Hours(10)})->CheckHealth("");
+  EXPECT_THAT(answer, StatusIs(Code::kUnimplemented, testing::_));
+  EXPECT_GE(slept_.size(), 5U);
+}
+
+TEST_F(ClientTest, OneAttemptDoesNotWaitForTheServer) {
+  const auto models = ConnectTo("127.0.0.1:1", {.max_attempts = 1})->ListModels();
+  EXPECT_TRUE(IsUnreachable(models.status()));
+  EXPECT_TRUE(slept_.empty());
 }
 
 TEST_F(ClientTest, ALateAnswerIsDeadlineExceeded) {
@@ -343,7 +382,7 @@ TEST_F(ClientTest, RowsThatAreNoRowsAreRefusedBeforeSending) {
   const auto client = Connect();
   const std::vector<float> four(4);
   EXPECT_THAT(client->Predict({.name = "m"}, four, 3),
-              StatusIs(Code::kInvalidArgument, "rows: 4 values are no whole rows of 3 columns"));
+              StatusIs(Code::kInvalidArgument, "rows: 4 values are not whole rows of 3 columns"));
   EXPECT_THAT(client->Predict({.name = "m"}, four, 0),
               StatusIs(Code::kInvalidArgument, HasSubstr("at least 1")));
   EXPECT_THAT(

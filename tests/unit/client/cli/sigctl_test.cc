@@ -183,10 +183,10 @@ TEST_F(SigctlTest, AnErrorOfTheServer) {
 }
 
 TEST(SigctlUsageTest, NobodyListens) {
-  const Result result = Invoke({"models", "--address", "127.0.0.1:1"});
+  const Result result = Invoke({"models", "--address", "127.0.0.1:1", "--timeout", "0.05"});
   EXPECT_EQ(result.err,
-            "sigctl: cannot reach 127.0.0.1:1: connection refused; is sigserve running there? "
-            "(--address)\n");
+            "sigctl: cannot reach 127.0.0.1:1 within 50ms: connection refused; is sigserve running "
+            "there? (--address)\n");
   EXPECT_EQ(result.code, 3);
 }
 

@@ -11,7 +11,7 @@ declare -A groups=(
   [build]="cmake ninja-build g++
     libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler libabsl-dev
     prometheus-cpp-dev zlib1g-dev libssl-dev libevent-dev libnghttp2-dev pkg-config
-    libhwy-dev libonnx-dev libeigen3-dev nlohmann-json3-dev libcli11-dev"
+    libhwy-dev libonnx-dev libeigen3-dev nlohmann-json3-dev"
   [test]="libgtest-dev libgmock-dev libonnx-testdata python3 python3-grpcio python3-numpy"
   [check]="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev"
 )

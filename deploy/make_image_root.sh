@@ -34,7 +34,7 @@ ldd "$@" | grep -o ' /[^ ]*\|^\s*/lib[^ ]*ld-linux[^ ]*' | tr -d ' \t' | sort -u
   install -D -m 644 "$copyright" "$root/usr/share/doc/$package/copyright"
 done
 # What is within the binaries: archives and headers.
-for package in libgrpc-dev libgrpc++-dev libabsl-dev libprotobuf-dev libeigen3-dev nlohmann-json3-dev libcli11-dev; do
+for package in libgrpc-dev libgrpc++-dev libabsl-dev libprotobuf-dev libeigen3-dev nlohmann-json3-dev; do
   copyright=$(copyright_of "$package")
   install -D -m 644 "$copyright" "$root/usr/share/doc/$package/copyright"
 done

@@ -48,10 +48,11 @@ struct Source {
 
 class Run {
  public:
-  Run(const LoadOptions& options, const Workload& workload, const Beside& beside)
+  Run(const LoadOptions& options, const Workload& workload, const BackgroundLoad& background)
       : options_(options), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
     sources_.emplace_back(workload, options.concurrency);
-    if (beside.workload != nullptr) sources_.emplace_back(*beside.workload, beside.concurrency);
+    if (background.workload != nullptr)
+      sources_.emplace_back(*background.workload, background.concurrency);
   }
   ~Run() { close(epoll_); }
   Run(const Run&) = delete;
@@ -69,7 +70,7 @@ class Run {
     }
     LoadResult& measured = sources_.front().result;
     measured.offered_per_second = options_.rate;
-    if (sources_.size() > 1) measured.beside.push_back(std::move(sources_.back().result));
+    if (sources_.size() > 1) measured.background.push_back(std::move(sources_.back().result));
     return std::move(measured);
   }
 
@@ -158,7 +159,7 @@ class Run {
     return absl::OkStatus();
   }
 
-  /// In turn, those that take no more left out; null if none does.
+  /// Round robin over the connections that can send; null if none can.
   static LoadConnection* NextConnection(Source* source) {
     for (size_t tried = 0; tried < source->connections.size(); ++tried) {
       source->next_connection = (source->next_connection + 1) % source->connections.size();
@@ -186,7 +187,7 @@ class Run {
     return absl::OkStatus();
   }
 
-  /// Writes what was queued, reads what has come; `now` moves on.
+  /// Writes queued bytes, reads what has arrived, and advances `now`.
   absl::Status Turn(int64_t* now) {
     for (size_t i = 0; i < watched_.size(); ++i) {
       if (watched_[i].connection->wants_write()) CLIENT_RETURN_IF_ERROR(Pump(i));
@@ -207,7 +208,7 @@ class Run {
     const int64_t reconnects = connection->reconnects();
     CLIENT_RETURN_IF_ERROR(connection->Pump());
     if (connection->reconnects() == reconnects) return absl::OkStatus();
-    Watch(index);  // the old one left with its closing
+    Watch(index);  // closing the old socket removed it from the epoll set
     LoadResult& result = source->result;
     if (++result.reconnects > static_cast<int64_t>(source->connections.size()) &&
         result.reconnects * kAnswersPerReconnect > result.answers_in_all) {
@@ -223,7 +224,7 @@ class Run {
 
   const LoadOptions& options_;
   const int epoll_;
-  std::deque<Source> sources_;    // what is measured, then what is beside it; never move
+  std::deque<Source> sources_;    // the measured load, then the background; never move
   std::vector<Watched> watched_;  // of all
   int64_t begin_ = 0;
   int64_t end_ = 0;
@@ -235,8 +236,8 @@ class Run {
 }  // namespace
 
 absl::StatusOr<LoadResult> RunLoad(const LoadOptions& options, const Workload& workload,
-                                   const Beside& beside) {
-  return Run(options, workload, beside).Execute();
+                                   const BackgroundLoad& background) {
+  return Run(options, workload, background).Execute();
 }
 
 }  // namespace sigserve::bench

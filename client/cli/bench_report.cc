@@ -1,18 +1,16 @@
 #include "client/cli/bench_report.h"
 
 #include <algorithm>
-#include <cmath>
-#include <nlohmann/json.hpp>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/cli/json_writer.h"
 #include "client/cli/writers.h"
 
 namespace sigserve::cli {
 namespace {
-
-using nlohmann::ordered_json;
 
 std::string CodeName(size_t code) {
   return absl::StatusCodeToString(static_cast<absl::StatusCode>(code));
@@ -54,47 +52,52 @@ Grid BenchGrid(const std::vector<BenchPoint>& points) {
   return grid;
 }
 
-ordered_json PointJson(const BenchPoint& point) {
+void WriteLatencies(const BenchFigures& f, JsonWriter* json) {
+  json->Key("latency_us").BeginObject();
+  json->Key("mean").Number(f.mean);
+  json->Key("p50").Number(f.p50);
+  json->Key("p90").Number(f.p90);
+  json->Key("p99").Number(f.p99);
+  json->Key("p99.9").Number(f.p999);
+  json->Key("max").Number(f.max);
+  json->EndObject();
+  json->Key("failure_latency_us").BeginObject();
+  json->Key("p50").Number(f.failure_p50);
+  json->Key("p99").Number(f.failure_p99);
+  json->EndObject();
+}
+
+void WritePoint(const BenchPoint& point, JsonWriter* json) {
   const BenchFigures& f = point.figures;
-  ordered_json root{{"target", point.target}};
+  json->BeginObject();
+  json->Key("target").Text(point.target);
   if (point.rate > 0) {
-    root["offered_per_second"] = point.rate;
+    json->Key("offered_per_second").Number(point.rate);
   } else {
-    root["concurrency"] = point.concurrency;
+    json->Key("concurrency").Integer(point.concurrency);
   }
-  root["runs"] = point.runs;
-  root["rows_per_call"] = point.rows_per_call;
-  root["ok_per_second"] = f.ok_per_second;
-  root["latency_us"] = {{"mean", f.mean}, {"p50", f.p50},    {"p90", f.p90},
-                        {"p99", f.p99},   {"p99.9", f.p999}, {"max", f.max}};
-  root["failure_latency_us"] = {{"p50", f.failure_p50}, {"p99", f.failure_p99}};
-  if (f.server_cpu_per_call) root["server_cpu_us_per_call"] = *f.server_cpu_per_call;
-  root["client_busy"] = f.client_busy;
-  ordered_json& codes = root["codes"] = ordered_json::object();
+  json->Key("runs").Integer(point.runs);
+  json->Key("rows_per_call").Integer(point.rows_per_call);
+  json->Key("ok_per_second").Number(f.ok_per_second);
+  WriteLatencies(f, json);
+  if (f.server_cpu_per_call) json->Key("server_cpu_us_per_call").Number(*f.server_cpu_per_call);
+  json->Key("client_busy").Number(f.client_busy);
+  json->Key("codes").BeginObject();
   for (size_t code = 0; code < point.codes.size(); ++code) {
-    if (point.codes[code] > 0) codes[CodeName(code)] = point.codes[code];
+    if (point.codes[code] > 0) json->Key(CodeName(code)).Integer(point.codes[code]);
   }
-  root["unanswered"] = point.unanswered;
-  root["unsent"] = point.unsent;
-  root["expired"] = point.expired;
-  root["reconnects"] = point.reconnects;
-  return root;
+  json->EndObject();
+  json->Key("unanswered").Integer(point.unanswered);
+  json->Key("unsent").Integer(point.unsent);
+  json->Key("expired").Integer(point.expired);
+  json->Key("reconnects").Integer(point.reconnects);
+  json->EndObject();
 }
 
 double Median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const size_t n = values.size();
   return (values[(n - 1) / 2] + values[n / 2]) / 2;
-}
-
-std::string Escape(const std::string& text) {
-  std::string safe;
-  for (const char c : text) {
-    if (c == '<') safe += "&lt;";
-    if (c == '&') safe += "&amp;";
-    if (c != '<' && c != '&') safe += c;
-  }
-  return safe;
 }
 
 }  // namespace
@@ -149,102 +152,19 @@ void AddCounts(const bench::LoadResult& result, BenchPoint* point) {
   point->reconnects += result.reconnects;
 }
 
-void WriteBench(const std::vector<BenchPoint>& points, OutputFormat format, std::ostream& out) {
-  if (format == OutputFormat::kJson) {
-    ordered_json list = ordered_json::array();
-    for (const BenchPoint& point : points) list.push_back(PointJson(point));
-    out << ordered_json{{"points", list}}.dump(2) << "\n";
-  } else if (format == OutputFormat::kCsv) {
+void WriteBench(const std::vector<BenchPoint>& points, const OutputStyle& style,
+                std::ostream& out) {
+  if (style.format == OutputFormat::kJson) {
+    JsonWriter json(out, JsonWriter::Style::kIndented);
+    json.BeginObject().Key("points").BeginArray();
+    for (const BenchPoint& point : points) WritePoint(point, &json);
+    json.EndArray().EndObject();
+    out << "\n";
+  } else if (style.format == OutputFormat::kCsv) {
     WriteCsv(BenchGrid(points), out);
   } else {
-    WriteTable(BenchGrid(points), out);
+    WriteTable(BenchGrid(points), style.columns, out);
   }
-}
-
-std::string BenchSvg(const std::vector<BenchPoint>& points) {
-  constexpr double kLeft = 70;
-  constexpr double kTop = 30;
-  constexpr double kWidth = 640;
-  constexpr double kHeight = 360;
-  constexpr double kRight = 150;
-  double most = 1;
-  double low = 1e9;
-  double high = 1;
-  std::vector<std::string> targets;
-  for (const BenchPoint& point : points) {
-    most = std::max(most, point.figures.ok_per_second * 1.05);
-    low = std::min(low, std::max(point.figures.p50, 0.1));
-    high = std::max(high, point.figures.p99);
-    if (std::find(targets.begin(), targets.end(), point.target) == targets.end()) {
-      targets.push_back(point.target);
-    }
-  }
-  const int first_decade = static_cast<int>(std::floor(std::log10(std::min(low, high))));
-  const int last_decade = std::max(first_decade + 1, static_cast<int>(std::ceil(std::log10(high))));
-  const auto x = [&](double calls) { return kLeft + kWidth * calls / most; };
-  const auto y = [&](double us) {
-    const double share = (std::log10(std::max(us, 0.1)) - first_decade) /
-                         static_cast<double>(last_decade - first_decade);
-    return kTop + kHeight * (1 - share);
-  };
-
-  std::string svg = absl::StrFormat(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" "
-      "font-family=\"sans-serif\" font-size=\"12\">\n"
-      "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n",
-      kLeft + kWidth + kRight, kTop + kHeight + 50);
-  const auto text = [&svg](double at_x, double at_y, const char* anchor, const std::string& words) {
-    absl::StrAppendFormat(&svg, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>\n", at_x,
-                          at_y, anchor, Escape(words));
-  };
-  const auto line = [&svg](double x1, double y1, double x2, double y2) {
-    absl::StrAppendFormat(
-        &svg, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"#ccc\"/>\n", x1, y1,
-        x2, y2);
-  };
-  for (int decade = first_decade; decade <= last_decade; ++decade) {
-    const double us = std::pow(10, decade);
-    line(kLeft, y(us), kLeft + kWidth, y(us));
-    text(kLeft - 8, y(us) + 4, "end", absl::StrFormat("%g us", us));
-  }
-  for (int tick = 0; tick <= 4; ++tick) {
-    const double calls = most * tick / 4;
-    line(x(calls), kTop, x(calls), kTop + kHeight);
-    text(x(calls), kTop + kHeight + 18, "middle", absl::StrFormat("%.0f", calls));
-  }
-  text(kLeft + kWidth / 2, kTop + kHeight + 40, "middle", "answered calls per second");
-  text(kLeft, kTop - 12, "start", "latency");
-
-  constexpr const char* kColours[] = {"#0b62a4", "#d1495b", "#2e8b57", "#7a5195"};
-  double legend = kTop + 10;
-  for (size_t t = 0; t < targets.size(); ++t) {
-    const char* const colour = kColours[t % 4];
-    for (const bool tail : {false, true}) {
-      std::vector<std::pair<double, double>> at;
-      for (const BenchPoint& point : points) {
-        if (point.target != targets[t]) continue;
-        at.emplace_back(x(point.figures.ok_per_second),
-                        y(tail ? point.figures.p99 : point.figures.p50));
-      }
-      const char* const dash = tail ? " stroke-dasharray=\"5 4\"" : "";
-      absl::StrAppendFormat(&svg, "<polyline fill=\"none\" stroke=\"%s\"%s points=\"", colour,
-                            dash);
-      for (const auto& [px, py] : at) absl::StrAppendFormat(&svg, "%.1f,%.1f ", px, py);
-      absl::StrAppend(&svg, "\"/>\n");
-      for (const auto& [px, py] : at) {
-        absl::StrAppendFormat(&svg, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%s\"/>\n", px,
-                              py, colour);
-      }
-      absl::StrAppendFormat(&svg,
-                            "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" "
-                            "stroke=\"%s\"%s/>\n",
-                            kLeft + kWidth + 15, legend - 4, kLeft + kWidth + 45, legend - 4,
-                            colour, dash);
-      text(kLeft + kWidth + 52, legend, "start", absl::StrCat(targets[t], tail ? " p99" : " p50"));
-      legend += 20;
-    }
-  }
-  return svg + "</svg>\n";
 }
 
 }  // namespace sigserve::cli

@@ -1,8 +1,7 @@
-#include "client/cli/cmd_bench.h"
-
+// sigctl bench: puts load on a server and reports throughput, latency and cost.
 #include <algorithm>
 #include <fstream>
-#include <map>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,17 +13,21 @@
 #include "absl/strings/str_format.h"
 #include "client/bench/load_run.h"
 #include "client/bench/saturation.h"
-#include "client/bench/server_cpu.h"
 #include "client/bench/workload.h"
+#include "client/cli/bench_plot.h"
 #include "client/cli/bench_report.h"
-#include "client/cli/verb.h"
+#include "client/cli/bench_runs.h"
+#include "client/cli/option_values.h"
+#include "client/cli/verbs.h"
 #include "client/status_macros.h"
 
 namespace sigserve::cli {
 namespace {
 
-// A server keeps up that answers this share of what is offered.
+// A server keeps up if it answers at least this share of the offered calls.
 constexpr double kKeepsUp = 0.98;
+constexpr int64_t kMaxConcurrency = 1000000;
+constexpr int64_t kMaxRows = 1 << 20;
 
 struct ModelFlags {
   std::vector<std::string> models;  // NAME or NAME=WEIGHT
@@ -51,101 +54,21 @@ struct TargetFlags {
   int echo_pid = 0;
 };
 
-struct BesideFlags {
+struct BackgroundFlags {
   std::string model;
-  int64_t concurrency = 4;
-  int64_t rows = 1;
+  std::optional<int64_t> concurrency;
+  std::optional<int64_t> rows;
 };
 
 struct Flags {
   ModelFlags model;
-  BesideFlags beside;
+  BackgroundFlags background;
   bench::WorkloadOptions workload;
   LoadFlags load;
   SaturationFlags saturation;
   TargetFlags target;
   std::string svg;
 };
-
-struct Target {
-  std::string name;
-  std::string address;
-  bench::Workload workload;
-  std::optional<bench::Workload> beside;
-  int64_t beside_concurrency = 0;
-  std::string metrics_address;
-  int pid = 0;
-};
-
-absl::StatusOr<std::optional<double>> ReadCpu(const Target& target) {
-  // Nobody can say which call took how much of a time that two kinds share.
-  if (target.beside || (target.pid == 0 && target.metrics_address.empty())) {
-    return std::optional<double>();
-  }
-  CLIENT_ASSIGN_OR_RETURN(const double seconds,
-                          target.pid != 0 ? bench::CpuSecondsOfProcess(target.pid)
-                                          : bench::CpuSecondsFromMetrics(target.metrics_address));
-  return std::optional<double>(seconds);
-}
-
-/// What the runs of one load on one target gave.
-struct Measured {
-  BenchPoint point = {};
-  std::vector<BenchFigures> figures = {};
-
-  void Add(const bench::LoadResult& result, std::optional<double> server_cpu_seconds) {
-    AddCounts(result, &point);
-    figures.push_back(FiguresOf(result, server_cpu_seconds));
-  }
-};
-
-/// One run.
-absl::Status Measure(const Target& target, bench::LoadOptions options, Measured* measured,
-                     Measured* beside) {
-  options.address = target.address;
-  CLIENT_ASSIGN_OR_RETURN(const auto before, ReadCpu(target));
-  CLIENT_ASSIGN_OR_RETURN(const bench::LoadResult result,
-                          bench::RunLoad(options, target.workload,
-                                         {.workload = target.beside ? &*target.beside : nullptr,
-                                          .concurrency = target.beside_concurrency}));
-  CLIENT_ASSIGN_OR_RETURN(const auto after, ReadCpu(target));
-  measured->Add(result, before && after ? std::optional<double>(*after - *before) : std::nullopt);
-  for (const bench::LoadResult& other : result.beside) beside->Add(other, std::nullopt);
-  return absl::OkStatus();
-}
-
-/// One load on all targets by turns, so that what disturbs the machine disturbs all alike; then
-/// what was beside it.
-absl::StatusOr<std::vector<BenchPoint>> MeasurePoint(const std::vector<Target>& targets,
-                                                     const bench::LoadOptions& options,
-                                                     int repeat) {
-  std::vector<Measured> all;
-  all.reserve(2 * targets.size());
-  for (const Target& target : targets) {
-    all.push_back({.point = {.target = target.name,
-                             .concurrency = options.concurrency,
-                             .rate = options.rate,
-                             .rows_per_call = target.workload.rows}});
-  }
-  for (const Target& target : targets) {
-    all.push_back({.point = {.target = "beside",
-                             .concurrency = target.beside_concurrency,
-                             .rows_per_call = target.beside ? target.beside->rows : 0}});
-  }
-  for (int run = 0; run < repeat; ++run) {
-    for (size_t t = 0; t < targets.size(); ++t) {
-      CLIENT_RETURN_IF_ERROR(Measure(targets[t], options, &all[t], &all[targets.size() + t]));
-    }
-  }
-  std::vector<BenchPoint> points;
-  points.reserve(all.size());
-  for (Measured& measured : all) {
-    if (measured.figures.empty()) continue;
-    measured.point.figures = MedianOf(measured.figures);
-    points.push_back(std::move(measured.point));
-  }
-  return points;
-}
 
 absl::StatusOr<bench::WeightedModel> GetModel(client::Client& client, const ModelFlags& flags,
                                               const std::string& text) {
@@ -157,7 +80,7 @@ absl::StatusOr<bench::WeightedModel> GetModel(client::Client& client, const Mode
     if (!absl::SimpleAtod(text.substr(equals + 1), &model.weight) || !(model.weight > 0) ||
         model.weight > 1e9) {
       return absl::InvalidArgumentError(
-          absl::StrCat("bench: '", text, "': the weight is a number above 0"));
+          absl::StrCat("'", text, "': the weight is not a number above 0"));
     }
   }
   if (flags.features == 0) {
@@ -231,45 +154,64 @@ absl::StatusOr<std::vector<Target>> MakeTargets(Context& context, client::Client
     models.push_back(std::move(model));
   }
   CLIENT_ASSIGN_OR_RETURN(bench::Workload workload, bench::MakeWorkload(models, flags.workload));
-  std::vector<Target> targets = {{.name = "server",
-                                  .address = context.options.address,
-                                  .workload = workload,
-                                  .beside = {},
-                                  .beside_concurrency = flags.beside.concurrency,
-                                  .metrics_address = flags.target.metrics_address,
-                                  .pid = flags.target.server_pid}};
-  if (!flags.beside.model.empty()) {
-    CLIENT_ASSIGN_OR_RETURN(auto model, GetModel(client, flags.model, flags.beside.model));
+  std::vector<Target> targets = {
+      {.name = "server",
+       .address = context.options.address,
+       .workload = workload,
+       .background = {},
+       .background_concurrency = flags.background.concurrency.value_or(4),
+       .metrics_address = flags.target.metrics_address,
+       .pid = flags.target.server_pid}};
+  if (!flags.background.model.empty()) {
+    CLIENT_ASSIGN_OR_RETURN(auto model, GetModel(client, flags.model, flags.background.model));
     bench::WorkloadOptions options = flags.workload;
-    options.rows = flags.beside.rows;
-    CLIENT_ASSIGN_OR_RETURN(targets[0].beside, bench::MakeWorkload({std::move(model)}, options));
+    options.rows = flags.background.rows.value_or(1);
+    CLIENT_ASSIGN_OR_RETURN(targets[0].background,
+                            bench::MakeWorkload({std::move(model)}, options));
   }
   if (!flags.target.echo_address.empty()) {
     if (flags.workload.stream) workload.matching = bench::Matching::kInOrder;
     targets.push_back({.name = "echo",
                        .address = flags.target.echo_address,
                        .workload = std::move(workload),
-                       .beside = {},
+                       .background = {},
                        .metrics_address = {},
                        .pid = flags.target.echo_pid});
   }
   return targets;
 }
 
-ExitCode Run(Context& context, const Flags& flags) {
+/// Options that contradict each other; empty if none do.
+std::string Conflict(const Context& context, const Flags& flags) {
   if (context.options.use_tls()) {
-    return context.UsageError("bench speaks no TLS; against a server without, say --no-tls");
+    return "bench does not support TLS; --no-tls ignores the environment's TLS options";
   }
+  if (!flags.load.rates.empty() && !flags.load.concurrency.empty()) {
+    return "--rate and --concurrency exclude each other";
+  }
+  const BackgroundFlags& background = flags.background;
+  if (background.model.empty() && (background.concurrency || background.rows)) {
+    return "--background-concurrency and --background-rows need --background";
+  }
+  if (!background.model.empty() && !flags.target.echo_address.empty()) {
+    return "--background and --echo exclude each other";
+  }
+  return "";
+}
+
+ExitCode Run(Context& context, const Flags& flags) {
+  const std::string conflict = Conflict(context, flags);
+  if (!conflict.empty()) return context.UsageError(absl::StrCat("bench: ", conflict));
   const auto client = context.Connect();
   if (client == nullptr) return ExitCode::kUsage;
   const auto targets = MakeTargets(context, *client, flags);
   if (absl::IsInvalidArgument(targets.status())) {
-    return context.UsageError(targets.status().message());
+    return context.UsageError(absl::StrCat("bench: ", targets.status().message()));
   }
   if (!targets.ok()) return context.ServerError(targets.status());
   const auto points = MeasureAll(context, flags, *targets);
   if (!points.ok()) return context.ServerError(points.status());
-  WriteBench(*points, context.options.output, context.out());
+  WriteBench(*points, context.style(), context.out());
   if (!flags.svg.empty()) {
     std::ofstream file(flags.svg, std::ios::binary);
     if (!(file << BenchSvg(*points)) || !file.flush()) {
@@ -281,122 +223,158 @@ ExitCode Run(Context& context, const Flags& flags) {
   return answered ? ExitCode::kOk : ExitCode::kServerError;
 }
 
-void AddWorkloadOptions(CLI::App* verb, Flags* flags) {
-  verb->add_option("MODEL", flags->model.models, "Models to ask; NAME=WEIGHT for unequal shares")
-      ->required();
-  const std::map<std::string, bench::Api> apis = {{"sigserve", bench::Api::kSigserve},
-                                                  {"oip", bench::Api::kOpenInference}};
-  verb->add_option("--api", flags->workload.api,
-                   "sigserve (Predict, the default) or oip (ModelInfer, raw contents)")
-      ->transform(CLI::CheckedTransformer(apis).description(""))
-      ->type_name("NAME");
-  verb->add_flag("--stream", flags->workload.stream, "One stream per connection, not unary calls");
-  verb->add_option("--rows", flags->workload.rows, "Rows in each request; by default 1")
-      ->check(CLI::Range(1, 1 << 20).description(""))
-      ->type_name("N");
-  verb->add_option("--seed", flags->workload.seed, "Of the rows and the arrivals; by default 1")
-      ->type_name("N");
-  verb->add_option("--features", flags->model.features,
-                   "Do not ask the server what the models take: one FLOAT32 input this wide")
-      ->check(CLI::Range(1, 1 << 20).description(""))
-      ->type_name("N");
-  verb->add_option("--input-name", flags->model.input_name, "With --features; by default input")
-      ->type_name("NAME");
+std::vector<Option> WorkloadOptions(Flags* flags) {
+  return {
+      {.name = "MODEL",
+       .help = "Models to call; NAME=WEIGHT for unequal shares",
+       .set = AddText(&flags->model.models),
+       .required = true,
+       .repeatable = true},
+      {.name = "--api",
+       .value = "NAME",
+       .help = "sigserve (Predict, the default) or oip (ModelInfer with raw contents)",
+       .set = ToChoice<bench::Api>(&flags->workload.api, {{"sigserve", bench::Api::kSigserve},
+                                                          {"oip", bench::Api::kOpenInference}})},
+      {.name = "--stream",
+       .help = "One stream per connection instead of unary calls",
+       .set = ToFlag(&flags->workload.stream)},
+      {.name = "--rows",
+       .value = "N",
+       .help = "Rows in each request; by default 1",
+       .set = ToInteger(&flags->workload.rows, 1, kMaxRows)},
+      {.name = "--seed",
+       .value = "N",
+       .help = "Seed of the rows and of the arrivals; by default 1",
+       .set = ToUnsigned(&flags->workload.seed)},
+      {.name = "--features",
+       .value = "N",
+       .help = "Width of the models' one FLOAT32 input, instead of asking the server",
+       .set = ToInteger(&flags->model.features, 1, kMaxRows)},
+      {.name = "--input-name",
+       .value = "NAME",
+       .help = "With --features; by default input",
+       .set = ToText(&flags->model.input_name)},
+  };
 }
 
-void AddLoadOptions(CLI::App* verb, LoadFlags* flags) {
-  auto* concurrency =
-      verb->add_option("--concurrency,-c", flags->concurrency,
-                       "Calls kept in flight, 1,8,64 for several loads; by default 1,8,64,256")
-          ->delimiter(',')
-          ->allow_extra_args(false)
-          ->check(CLI::Range(1, 1000000).description(""))
-          ->type_name("N");
-  verb->add_option("--rate,-r", flags->rates,
-                   "Open loop: calls due per second, whatever became of those before; or several")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->check(CLI::Range(0.1, 1e7).description(""))
-      ->excludes(concurrency)
-      ->type_name("RATE");
-  verb->add_option("--connections", flags->options.connections,
-                   "By default 8; never more than calls in flight")
-      ->check(CLI::Range(1, 10000).description(""))
-      ->type_name("N");
-  verb->add_option("--deadline", flags->options.deadline_ms, "Of each call; by default none")
-      ->check(CLI::Range(1, 99999999).description(""))
-      ->type_name("MS");
-  verb->add_option("--warmup", flags->options.warmup_s, "Not counted; by default 0.5")
-      ->check(CLI::Range(0.0, 600.0).description(""))
-      ->type_name("SECONDS");
-  verb->add_option("--duration", flags->options.duration_s, "Of each run; by default 3")
-      ->check(CLI::Range(0.01, 3600.0).description(""))
-      ->type_name("SECONDS");
-  verb->add_option("--repeat", flags->repeat, "Runs of each load; medians are shown")
-      ->check(CLI::Range(1, 1000).description(""))
-      ->type_name("N");
+std::vector<Option> LoadOptions(LoadFlags* flags) {
+  return {
+      {.name = "--concurrency",
+       .short_name = "-c",
+       .value = "N",
+       .help = "Calls kept in flight, 1,8,64 for several loads; by default 1,8,64,256",
+       .set = AddIntegers(&flags->concurrency, 1, kMaxConcurrency),
+       .repeatable = true},
+      {.name = "--rate",
+       .short_name = "-r",
+       .value = "RATE",
+       .help = "Open loop: calls due per second, independent of earlier answers; several as in 1,2",
+       .set = AddNumbers(&flags->rates, {.min = 0.1, .max = 1e7}),
+       .repeatable = true},
+      {.name = "--connections",
+       .value = "N",
+       .help = "By default 8; at most one per call in flight",
+       .set = ToInteger(&flags->options.connections, 1, 10000)},
+      {.name = "--deadline",
+       .value = "MS",
+       .help = "Deadline of each call; by default none",
+       .set = ToInteger(&flags->options.deadline_ms, 1, 99999999)},
+      {.name = "--warmup",
+       .value = "SECONDS",
+       .help = "Time before the measurement; by default 0.5",
+       .set = ToNumber(&flags->options.warmup_s, {.min = 0, .max = 600})},
+      {.name = "--duration",
+       .value = "SECONDS",
+       .help = "Length of each run; by default 3",
+       .set = ToNumber(&flags->options.duration_s, {.min = 0.01, .max = 3600})},
+      {.name = "--repeat",
+       .value = "N",
+       .help = "Runs of each load, of which medians are shown; by default 1",
+       .set = ToInteger(&flags->repeat, 1, 1000)},
+  };
 }
 
-void AddBesideOptions(CLI::App* verb, BesideFlags* flags) {
-  verb->add_option("--beside", flags->model,
-                   "Keep calls of this model in flight all the while, shown in a line of their own")
-      ->type_name("MODEL");
-  verb->add_option("--beside-concurrency", flags->concurrency, "How many; by default 4")
-      ->needs("--beside")
-      ->check(CLI::Range(1, 1000000).description(""))
-      ->type_name("N");
-  verb->add_option("--beside-rows", flags->rows, "Rows in each of them; by default 1")
-      ->needs("--beside")
-      ->check(CLI::Range(1, 1 << 20).description(""))
-      ->type_name("N");
+std::vector<Option> BackgroundOptions(BackgroundFlags* flags) {
+  return {
+      {.name = "--background",
+       .value = "MODEL",
+       .help = "Background load: keep calls of this model in flight, reported on a line of its own",
+       .set = ToText(&flags->model)},
+      {.name = "--background-concurrency",
+       .value = "N",
+       .help = "Background calls in flight; by default 4",
+       .set = ToInteger(&flags->concurrency, 1, kMaxConcurrency)},
+      {.name = "--background-rows",
+       .value = "N",
+       .help = "Rows in each background request; by default 1",
+       .set = ToInteger(&flags->rows, 1, kMaxRows)},
+  };
 }
 
-void AddTargetOptions(CLI::App* verb, TargetFlags* flags) {
-  verb->add_option("--metrics-address,--metrics_address", flags->metrics_address,
-                   "The server's /metrics (HOST:PORT), for its CPU time per call")
-      ->type_name("HOST:PORT");
-  verb->add_option("--server-pid", flags->server_pid,
-                   "The same from /proc, for a server on this machine")
-      ->check(CLI::PositiveNumber.description(""))
-      ->type_name("PID");
-  verb->add_option("--echo", flags->echo_address,
-                   "Measure this bare transport by turns with the server")
-      ->excludes("--beside")
-      ->type_name("HOST:PORT");
-  verb->add_option("--echo-pid", flags->echo_pid, "Its process, for its CPU time per call")
-      ->check(CLI::PositiveNumber.description(""))
-      ->type_name("PID");
+std::vector<Option> TargetOptions(TargetFlags* flags) {
+  return {
+      {.name = "--metrics-address",
+       .value = "HOST:PORT",
+       .help = "The server's /metrics, for its CPU time per call",
+       .set = ToText(&flags->metrics_address)},
+      {.name = "--server-pid",
+       .value = "PID",
+       .help = "The same from /proc, for a server on this machine",
+       .set = ToInteger(&flags->server_pid, 1, std::numeric_limits<int>::max())},
+      {.name = "--echo",
+       .value = "HOST:PORT",
+       .help = "Also measure this bare transport, by turns with the server",
+       .set = ToText(&flags->echo_address)},
+      {.name = "--echo-pid",
+       .value = "PID",
+       .help = "Process of --echo, for its CPU time per call",
+       .set = ToInteger(&flags->echo_pid, 1, std::numeric_limits<int>::max())},
+  };
+}
+
+std::vector<Option> ReportOptions(Flags* flags) {
+  return {
+      {.name = "--find-saturation",
+       .help = "Search the highest rate of which 98 % are answered within --max-p99",
+       .set = ToFlag(&flags->saturation.find)},
+      {.name = "--max-p99",
+       .value = "MS",
+       .help = "By default 10",
+       .set = ToNumber(&flags->saturation.max_p99_ms, {.min = 0, .min_excluded = true})},
+      {.name = "--svg",
+       .value = "FILE",
+       .help = "Also plot latency over throughput",
+       .set = ToText(&flags->svg)},
+  };
 }
 
 }  // namespace
 
-void AddBenchCommand(CLI::App* app, Context* context) {
-  CLI::App* verb = AddVerb(
-      app, "bench", "Load a server and measure calls per second, latency and cost",
-      "  taskset -c 1 sigctl bench breast_cancer --concurrency 1,8,64,256 --repeat 3\n"
-      "  sigctl bench breast_cancer --rate 20000,40000 --svg latency.svg\n"
-      "  sigctl bench small --rate 2000 --beside heavy --beside-rows 32\n"
-      "  sigctl bench breast_cancer --find-saturation --metrics-address 127.0.0.1:8002\n"
-      "\n"
-      "It polls on one core: do not let the server share it. client busy near 1 means that the\n"
-      "client was the limit. Latency counts from when a call was due, and leaves out calls that\n"
-      "failed; expired: the deadline was over before the call could be sent.");
+Verb BenchVerb() {
   const auto flags = std::make_shared<Flags>();
   flags->load.options.connections = 8;
-  AddWorkloadOptions(verb, flags.get());
-  AddLoadOptions(verb, &flags->load);
-  AddBesideOptions(verb, &flags->beside);
-  AddTargetOptions(verb, &flags->target);
-  verb->add_flag("--find-saturation", flags->saturation.find,
-                 "Search the highest rate that is answered at 98 % within --max-p99");
-  verb->add_option("--max-p99", flags->saturation.max_p99_ms, "By default 10")
-      ->check(CLI::PositiveNumber.description(""))
-      ->type_name("MS");
-  verb->add_option("--svg", flags->svg, "Also plot latency over throughput")->type_name("FILE");
-  OnChosen(verb, context, [flags](Context& c) {
-    flags->load.options.seed = flags->workload.seed;
-    return Run(c, *flags);
-  });
+  Verb verb{
+      .name = "bench",
+      .summary = "Put load on a server; measure calls per second, latency and cost",
+      .example =
+          "  taskset -c 1 sigctl bench breast_cancer --concurrency 1,8,64,256 --repeat 3\n"
+          "  sigctl bench breast_cancer --rate 20000,40000 --svg latency.svg\n"
+          "  sigctl bench small --rate 2000 --background heavy --background-rows 32\n"
+          "  sigctl bench breast_cancer --find-saturation --metrics-address 127.0.0.1:8002\n"
+          "\n"
+          "bench polls on one core; do not share that core with the server. If client busy is\n"
+          "near 1, the client was the limit. Latency counts from when a call was due, without\n"
+          "failed calls; expired: the deadline passed before the call could be sent.",
+      .run = [flags](Context& context) {
+        flags->load.options.seed = flags->workload.seed;
+        return Run(context, *flags);
+      }};
+  for (const auto& options : {WorkloadOptions(flags.get()), LoadOptions(&flags->load),
+                              BackgroundOptions(&flags->background), TargetOptions(&flags->target),
+                              ReportOptions(flags.get())}) {
+    verb.options.insert(verb.options.end(), options.begin(), options.end());
+  }
+  return verb;
 }
 
 }  // namespace sigserve::cli

@@ -1,10 +1,10 @@
-#include "client/cli/cmd_cancel.h"
-
+// sigctl cancel: asks a training job to stop.
 #include <memory>
 #include <string>
 
 #include "client/cli/job_report.h"
-#include "client/cli/verb.h"
+#include "client/cli/option_values.h"
+#include "client/cli/verbs.h"
 
 namespace sigserve::cli {
 namespace {
@@ -14,20 +14,25 @@ ExitCode Run(Context& context, const std::string& job_id) {
   if (client == nullptr) return ExitCode::kUsage;
   const auto job = client->CancelJob(job_id);
   if (!job.ok()) return context.ServerError(job.status());
-  WriteJob(*job, context.options.output, context.out());
+  WriteJob(*job, context.style(), context.out());
   return ExitCode::kOk;
 }
 
 }  // namespace
 
-void AddCancelCommand(CLI::App* app, Context* context) {
-  CLI::App* verb = AddVerb(app, "cancel", "Ask a training job to stop; it then publishes nothing",
-                           "  sigctl cancel JOB\n"
-                           "\n"
-                           "sigctl jobs lists them. A job that has ended is left as it is.");
+Verb CancelVerb() {
   const auto job_id = std::make_shared<std::string>();
-  verb->add_option("JOB", *job_id, "The job's id")->required();
-  OnChosen(verb, context, [job_id](Context& c) { return Run(c, *job_id); });
+  return {.name = "cancel",
+          .summary = "Stop a training job; it publishes nothing",
+          .example =
+              "  sigctl cancel JOB\n"
+              "\n"
+              "sigctl jobs lists the jobs. A job that has ended is not changed.",
+          .options = {{.name = "JOB",
+                       .help = "The job's id",
+                       .set = ToText(job_id.get()),
+                       .required = true}},
+          .run = [job_id](Context& context) { return Run(context, *job_id); }};
 }
 
 }  // namespace sigserve::cli

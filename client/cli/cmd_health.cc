@@ -1,13 +1,13 @@
-#include "client/cli/cmd_health.h"
-
+// sigctl health: whether the server, or one model, is serving. The exit code tells.
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "client/cli/verb.h"
+#include "client/cli/json_writer.h"
+#include "client/cli/option_values.h"
+#include "client/cli/verbs.h"
 #include "client/cli/writers.h"
 
 namespace sigserve::cli {
@@ -25,7 +25,7 @@ const char* Text(client::Health health) {
   return "UNKNOWN";
 }
 
-/// The health protocol says no more than NOT_FOUND: say what exists.
+/// The health protocol answers NOT_FOUND without saying what exists: list the models.
 absl::Status UnknownModel(client::Client& client, const std::string& model,
                           const absl::Status& not_found) {
   const auto models = client.ListModels();
@@ -37,6 +37,18 @@ absl::Status UnknownModel(client::Client& client, const std::string& model,
       names.empty() ? "there are none" : absl::StrCat("there are: ", absl::StrJoin(names, ", "))));
 }
 
+void Write(const std::string& service, const char* status, Context& context) {
+  if (context.options.output == OutputFormat::kJson) {
+    JsonWriter json(context.out(), JsonWriter::Style::kIndented);
+    json.BeginObject().Key("service").Text(service).Key("status").Text(status).EndObject();
+    context.out() << "\n";
+  } else if (context.options.output == OutputFormat::kCsv) {
+    WriteCsv({.names = {"service", "status"}, .rows = {{service, status}}}, context.out());
+  } else {
+    context.out() << status << "\n";
+  }
+}
+
 ExitCode Run(Context& context, const std::string& model) {
   const auto client = context.Connect();
   if (client == nullptr) return ExitCode::kUsage;
@@ -45,30 +57,23 @@ ExitCode Run(Context& context, const std::string& model) {
     return context.ServerError(UnknownModel(*client, model, health.status()));
   }
   if (!health.ok()) return context.ServerError(health.status());
-  switch (context.options.output) {
-    case OutputFormat::kTable:
-      context.out() << Text(*health) << "\n";
-      break;
-    case OutputFormat::kJson:
-      context.out() << nlohmann::ordered_json{{"service", model}, {"status", Text(*health)}}.dump(2)
-                    << "\n";
-      break;
-    case OutputFormat::kCsv:
-      WriteCsv({.names = {"service", "status"}, .rows = {{model, Text(*health)}}}, context.out());
-      break;
-  }
+  Write(model, Text(*health), context);
   return *health == client::Health::kServing ? ExitCode::kOk : ExitCode::kServerError;
 }
 
 }  // namespace
 
-void AddHealthCommand(CLI::App* app, Context* context) {
-  CLI::App* verb = AddVerb(app, "health", "Ask whether the server, or one model, is serving",
-                           "  sigctl health && echo ready\n"
-                           "  sigctl health breast_cancer");
+Verb HealthVerb() {
   const auto model = std::make_shared<std::string>();
-  verb->add_option("MODEL", *model, "A model's name; without it, the server");
-  OnChosen(verb, context, [model](Context& c) { return Run(c, *model); });
+  return {.name = "health",
+          .summary = "Check whether the server, or one model, is serving",
+          .example =
+              "  sigctl health && echo ready\n"
+              "  sigctl health breast_cancer",
+          .options = {{.name = "MODEL",
+                       .help = "A model's name; by default the server",
+                       .set = ToText(model.get())}},
+          .run = [model](Context& context) { return Run(context, *model); }};
 }
 
 }  // namespace sigserve::cli

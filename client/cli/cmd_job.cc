@@ -1,10 +1,10 @@
-#include "client/cli/cmd_job.h"
-
+// sigctl job: shows one training job, once or until it has ended.
 #include <memory>
 #include <string>
 
 #include "client/cli/job_watch.h"
-#include "client/cli/verb.h"
+#include "client/cli/option_values.h"
+#include "client/cli/verbs.h"
 
 namespace sigserve::cli {
 namespace {
@@ -25,16 +25,24 @@ ExitCode Run(Context& context, const Flags& flags) {
 
 }  // namespace
 
-void AddJobCommand(CLI::App* app, Context* context) {
-  CLI::App* verb = AddVerb(app, "job", "Show a training job; exit code 1 if it failed",
-                           "  sigctl job JOB\n"
-                           "  sigctl job JOB --watch\n"
-                           "\n"
-                           "sigctl jobs lists them. Ctrl-C ends the watching, not the job.");
+Verb JobVerb() {
   const auto flags = std::make_shared<Flags>();
-  verb->add_option("JOB", flags->job_id, "The job's id")->required();
-  verb->add_flag("--watch,-w", flags->watch, "Follow it until it has ended");
-  OnChosen(verb, context, [flags](Context& c) { return Run(c, *flags); });
+  return {.name = "job",
+          .summary = "Show a training job; exit code 1 if it failed",
+          .example =
+              "  sigctl job JOB\n"
+              "  sigctl job JOB --watch\n"
+              "\n"
+              "sigctl jobs lists the jobs. Ctrl-C stops watching; the job continues.",
+          .options = {{.name = "JOB",
+                       .help = "The job's id",
+                       .set = ToText(&flags->job_id),
+                       .required = true},
+                      {.name = "--watch",
+                       .short_name = "-w",
+                       .help = "Follow the job until it has ended",
+                       .set = ToFlag(&flags->watch)}},
+          .run = [flags](Context& context) { return Run(context, *flags); }};
 }
 
 }  // namespace sigserve::cli

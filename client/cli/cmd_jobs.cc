@@ -1,7 +1,6 @@
-#include "client/cli/cmd_jobs.h"
-
+// sigctl jobs: the training jobs, newest first.
 #include "client/cli/job_report.h"
-#include "client/cli/verb.h"
+#include "client/cli/verbs.h"
 
 namespace sigserve::cli {
 namespace {
@@ -11,17 +10,19 @@ ExitCode Run(Context& context) {
   if (client == nullptr) return ExitCode::kUsage;
   const auto jobs = client->ListJobs();
   if (!jobs.ok()) return context.ServerError(jobs.status());
-  WriteJobs(*jobs, context.options.output, context.out());
+  WriteJobs(*jobs, context.style(), context.out());
   return ExitCode::kOk;
 }
 
 }  // namespace
 
-void AddJobsCommand(CLI::App* app, Context* context) {
-  OnChosen(AddVerb(app, "jobs", "List the training jobs, newest first",
-                   "  sigctl jobs\n"
-                   "  sigctl jobs --output csv"),
-           context, Run);
+Verb JobsVerb() {
+  return {.name = "jobs",
+          .summary = "List the training jobs, newest first",
+          .example =
+              "  sigctl jobs\n"
+              "  sigctl jobs --output csv",
+          .run = Run};
 }
 
 }  // namespace sigserve::cli

@@ -1,7 +1,6 @@
-#include "client/cli/cmd_models.h"
-
+// sigctl models: every model and version with its state; the reason of those that are not ready.
 #include "client/cli/model_report.h"
-#include "client/cli/verb.h"
+#include "client/cli/verbs.h"
 
 namespace sigserve::cli {
 namespace {
@@ -11,17 +10,19 @@ ExitCode Run(Context& context) {
   if (client == nullptr) return ExitCode::kUsage;
   const auto models = client->ListModels();
   if (!models.ok()) return context.ServerError(models.status());
-  WriteModels(*models, context.options.output, context.out());
+  WriteModels(*models, context.style(), context.out());
   return ExitCode::kOk;
 }
 
 }  // namespace
 
-void AddModelsCommand(CLI::App* app, Context* context) {
-  CLI::App* verb = AddVerb(app, "models", "List the models, their versions and states",
-                           "  sigctl models\n"
-                           "  sigctl models --output json");
-  OnChosen(verb, context, Run);
+Verb ModelsVerb() {
+  return {.name = "models",
+          .summary = "List the models, their versions and states",
+          .example =
+              "  sigctl models\n"
+              "  sigctl models --output json",
+          .run = Run};
 }
 
 }  // namespace sigserve::cli

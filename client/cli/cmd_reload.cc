@@ -1,11 +1,11 @@
-#include "client/cli/cmd_reload.h"
-
+// sigctl reload: makes the server read its repository again.
 #include <algorithm>
 #include <memory>
 #include <string>
 
 #include "client/cli/model_report.h"
-#include "client/cli/verb.h"
+#include "client/cli/option_values.h"
+#include "client/cli/verbs.h"
 
 namespace sigserve::cli {
 namespace {
@@ -15,7 +15,7 @@ ExitCode Run(Context& context, const std::string& model) {
   if (client == nullptr) return ExitCode::kUsage;
   const auto models = client->Reload(model);
   if (!models.ok()) return context.ServerError(models.status());
-  WriteModels(*models, context.options.output, context.out());
+  WriteModels(*models, context.style(), context.out());
   const bool failed = std::any_of(
       models->begin(), models->end(),
       [](const client::ModelVersion& m) { return m.state == client::ModelState::kFailed; });
@@ -24,14 +24,15 @@ ExitCode Run(Context& context, const std::string& model) {
 
 }  // namespace
 
-void AddReloadCommand(CLI::App* app, Context* context) {
-  CLI::App* verb =
-      AddVerb(app, "reload",
-              "Let the server read its repository again; exit code 1 if a version cannot be loaded",
-              "  cp -r 2 /models/breast_cancer/ && sigctl reload breast_cancer");
+Verb ReloadVerb() {
   const auto model = std::make_shared<std::string>();
-  verb->add_option("MODEL", *model, "A model's name; without it, all models");
-  OnChosen(verb, context, [model](Context& c) { return Run(c, *model); });
+  return {.name = "reload",
+          .summary = "Read the repository again; exit code 1 if a version cannot be loaded",
+          .example = "  cp -r 2 /models/breast_cancer/ && sigctl reload breast_cancer",
+          .options = {{.name = "MODEL",
+                       .help = "A model's name; by default all models",
+                       .set = ToText(model.get())}},
+          .run = [model](Context& context) { return Run(context, *model); }};
 }
 
 }  // namespace sigserve::cli

@@ -1,17 +1,17 @@
-#include "client/cli/cmd_train.h"
-
-#include <map>
+// sigctl train: sends labelled rows, follows the job, shows the published version.
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "client/cli/column_options.h"
 #include "client/cli/input_loader.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/job_report.h"
 #include "client/cli/job_watch.h"
+#include "client/cli/option_values.h"
 #include "client/cli/training_data.h"
-#include "client/cli/verb.h"
+#include "client/cli/verbs.h"
 
 namespace sigserve::cli {
 namespace {
@@ -27,7 +27,7 @@ struct OptimizerFlags {
 
 struct Flags {
   std::string data;
-  std::vector<std::string> label_columns;
+  CsvOptions csv;
   client::TrainSpec spec;
   OptimizerFlags optimizer;
   bool no_standardize = false;
@@ -46,7 +46,7 @@ client::TrainSpec ToSpec(const Flags& flags) {
                                   .weight_decay = optimizer.weight_decay};
   }
   spec.standardize = !flags.no_standardize;
-  spec.label_names = flags.label_columns;
+  spec.label_names = flags.csv.label_columns;
   return spec;
 }
 
@@ -55,7 +55,7 @@ ExitCode Cancel(Context& context, client::Client& client, const std::string& job
   context.err() << "sigctl: interrupted; cancelling " << job_id << ", which will publish nothing\n";
   const auto job = client.CancelJob(job_id);
   if (!job.ok()) return context.ServerError(job.status());
-  WriteJob(*job, context.options.output, context.out());
+  WriteJob(*job, context.style(), context.out());
   return ExitCode::kServerError;
 }
 
@@ -63,8 +63,7 @@ ExitCode Run(Context& context, const Flags& flags) {
   if (flags.optimizer.kind == OptimizerKind::kAdam && flags.optimizer.momentum != 0) {
     return context.UsageError("train: --momentum belongs to --optimizer sgd");
   }
-  const auto data = LoadInput(flags.data, InputFormat::kCsv, {.label_columns = flags.label_columns},
-                              context.in());
+  const auto data = LoadInput(flags.data, InputFormat::kCsv, flags.csv, context.in());
   if (!data.ok()) return context.UsageError(data.status().message());
   const auto rows = ToLabelledRows(*data);
   if (!rows.ok()) return context.UsageError(rows.status().message());
@@ -90,75 +89,118 @@ ExitCode Run(Context& context, const Flags& flags) {
   return ReportJob(context, *job);
 }
 
-void AddOptimizerOptions(CLI::App* verb, OptimizerFlags* flags) {
-  const std::map<std::string, OptimizerKind> kinds = {{"adam", OptimizerKind::kAdam},
-                                                      {"sgd", OptimizerKind::kSgd}};
-  verb->add_option("--optimizer", flags->kind, "adam (the default) or sgd")
-      ->transform(CLI::CheckedTransformer(kinds).description(""))
-      ->type_name("NAME");
-  verb->add_option("--learning-rate", flags->learning_rate, "By default 0.001 (adam), 0.01 (sgd)")
-      ->check(CLI::PositiveNumber.description(""))
-      ->type_name("RATE");
-  verb->add_option("--momentum", flags->momentum, "For sgd")->type_name("M");
-  verb->add_option("--weight-decay", flags->weight_decay, "L2 penalty")->type_name("W");
+std::vector<Option> DataOptions(Flags* flags) {
+  return {
+      {.name = "MODEL",
+       .help = "The model to publish; it is created if it does not exist",
+       .set = ToText(&flags->spec.model_name),
+       .required = true},
+      {.name = "--data",
+       .short_name = "-d",
+       .value = "FILE",
+       .help = "CSV with features and labels; - is standard input",
+       .set = ToText(&flags->data),
+       .required = true},
+      {.name = "--label-column",
+       .short_name = "-l",
+       .value = "NAME",
+       .help = "The label's column, by name or by number from 1; for several labels a,b",
+       .set = AddTexts(&flags->csv.label_columns),
+       .required = true,
+       .repeatable = true},
+  };
 }
 
-void AddScheduleOptions(CLI::App* verb, client::Schedule* schedule) {
-  verb->add_option("--epochs", schedule->epochs, "Passes over the rows; by default 10")
-      ->check(CLI::PositiveNumber.description(""))
-      ->type_name("N");
-  verb->add_option("--batch-size", schedule->batch_size, "Rows per step; by default all of them")
-      ->check(CLI::NonNegativeNumber.description(""))
-      ->type_name("N");
-  verb->add_option("--seed", schedule->seed, "Same seed and data, same weights; by default 0")
-      ->type_name("N");
-  verb->add_option("--validation", schedule->validation_fraction,
-                   "Share of the rows held out to validate, 0 to 0.9")
-      ->check(CLI::Range(0.0, 0.9).description(""))
-      ->type_name("SHARE");
-  verb->add_flag("--keep-order", schedule->keep_order, "Do not shuffle the rows");
+std::vector<Option> ModelOptions(client::TrainSpec* spec) {
+  return {
+      {.name = "--hidden",
+       .value = "UNITS",
+       .help = "Units of each hidden layer, as in 128,64; none for logistic regression",
+       .set = AddIntegers(&spec->hidden_units, 1),
+       .repeatable = true},
+      {.name = "--activation",
+       .value = "NAME",
+       .help = "relu (the default), tanh or sigmoid",
+       .set = ToChoice<client::Activation>(&spec->activation,
+                                           {{"relu", client::Activation::kRelu},
+                                            {"tanh", client::Activation::kTanh},
+                                            {"sigmoid", client::Activation::kSigmoid}})},
+  };
+}
+
+std::vector<Option> OptimizerOptions(OptimizerFlags* flags) {
+  return {
+      {.name = "--optimizer",
+       .value = "NAME",
+       .help = "adam (the default) or sgd",
+       .set = ToChoice<OptimizerKind>(
+           &flags->kind, {{"adam", OptimizerKind::kAdam}, {"sgd", OptimizerKind::kSgd}})},
+      {.name = "--learning-rate",
+       .value = "RATE",
+       .help = "By default 0.001 (adam) or 0.01 (sgd)",
+       .set = ToNumber(&flags->learning_rate, {.min = 0, .min_excluded = true})},
+      {.name = "--momentum",
+       .value = "M",
+       .help = "For sgd, 0 (the default) to 1",
+       .set = ToNumber(&flags->momentum, {.min = 0, .max = 1})},
+      {.name = "--weight-decay",
+       .value = "W",
+       .help = "L2 penalty; by default 0",
+       .set = ToNumber(&flags->weight_decay, {.min = 0})},
+  };
+}
+
+std::vector<Option> ScheduleOptions(client::Schedule* schedule) {
+  return {
+      {.name = "--epochs",
+       .value = "N",
+       .help = "Passes over the rows; by default 10",
+       .set = ToInteger(&schedule->epochs, 1)},
+      {.name = "--batch-size",
+       .value = "N",
+       .help = "Rows per step; by default all of them",
+       .set = ToInteger(&schedule->batch_size, 0)},
+      {.name = "--seed",
+       .value = "N",
+       .help = "The same seed and data give the same weights; by default 0",
+       .set = ToUnsigned(&schedule->seed)},
+      {.name = "--validation",
+       .value = "SHARE",
+       .help = "Share of the rows held out for validation, 0 to 0.9; by default 0",
+       .set = ToNumber(&schedule->validation_fraction, {.min = 0, .max = 0.9})},
+      {.name = "--keep-order",
+       .help = "Do not shuffle the rows",
+       .set = ToFlag(&schedule->keep_order)},
+  };
 }
 
 }  // namespace
 
-void AddTrainCommand(CLI::App* app, Context* context) {
-  CLI::App* verb = AddVerb(
-      app, "train", "Train a classifier from a CSV and publish it as a new version",
-      "  sigctl train breast_cancer --data train.csv --label-column label \\\n"
-      "      --hidden 32 --epochs 15 --batch-size 32 --learning-rate 0.01 --validation 0.2\n"
-      "\n"
-      "Labels are 0 or 1. Ctrl-C cancels the job; exit code 1 then, and if it fails.");
+Verb TrainVerb() {
   const auto flags = std::make_shared<Flags>();
-  verb->add_option("MODEL", flags->spec.model_name, "The model to publish; new ones are created")
-      ->required();
-  verb->add_option("--data,-d", flags->data, "CSV with features and labels; - is standard input")
-      ->required()
-      ->type_name("FILE");
-  verb->add_option("--label-column,-l", flags->label_columns,
-                   "The label's column (name, or number from 1); several for several labels: a,b")
-      ->required()
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->type_name("NAME");
-  verb->add_option("--hidden", flags->spec.hidden_units,
-                   "Units of each hidden layer: 128,64; none for logistic regression")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->check(CLI::PositiveNumber.description(""))
-      ->type_name("UNITS");
-  const std::map<std::string, client::Activation> activations = {
-      {"relu", client::Activation::kRelu},
-      {"tanh", client::Activation::kTanh},
-      {"sigmoid", client::Activation::kSigmoid}};
-  verb->add_option("--activation", flags->spec.activation, "relu (the default), tanh or sigmoid")
-      ->transform(CLI::CheckedTransformer(activations).description(""))
-      ->type_name("NAME");
-  AddOptimizerOptions(verb, &flags->optimizer);
-  AddScheduleOptions(verb, &flags->spec.schedule);
-  verb->add_flag("--no-standardize", flags->no_standardize,
-                 "Do not fold (x - mean) / stddev of the rows into the model");
-  verb->add_flag("--detach", flags->detach, "Do not wait for the job");
-  OnChosen(verb, context, [flags](Context& c) { return Run(c, *flags); });
+  Verb verb{.name = "train",
+            .summary = "Train a classifier from a CSV and publish it as a new version",
+            .example =
+                "  sigctl train breast_cancer --data train.csv --label-column label \\\n"
+                "      --hidden 32 --epochs 15 --batch-size 32 --learning-rate 0.01 "
+                "--validation 0.2\n"
+                "\n"
+                "Labels are 1 or 0, true or false, yes or no. Ctrl-C cancels the job. Exit code 1\n"
+                "if the job fails or is cancelled.",
+            .run = [flags](Context& context) { return Run(context, *flags); }};
+  const auto add = [&verb](std::vector<Option> options) {
+    verb.options.insert(verb.options.end(), options.begin(), options.end());
+  };
+  add(DataOptions(flags.get()));
+  add(ColumnOptions(&flags->csv));
+  add(ModelOptions(&flags->spec));
+  add(OptimizerOptions(&flags->optimizer));
+  add(ScheduleOptions(&flags->spec.schedule));
+  add({{.name = "--no-standardize",
+        .help = "Do not fold (x - mean) / stddev of the rows into the model",
+        .set = ToFlag(&flags->no_standardize)},
+       {.name = "--detach", .help = "Do not wait for the job", .set = ToFlag(&flags->detach)}});
+  return verb;
 }
 
 }  // namespace sigserve::cli

@@ -5,8 +5,8 @@
 namespace sigserve::cli {
 
 const char kExitCodesHelp[] =
-    "Exit codes: 0 done; 1 an error from the server, or not serving; 2 bad usage or input file;\n"
-    "3 the server cannot be reached.";
+    "Exit codes: 0 success; 1 an error from the server, or not serving; 2 wrong usage\n"
+    "or input file; 3 the server cannot be reached.";
 
 std::unique_ptr<client::Client> Context::Connect() {
   client::ClientOptions to = {.deadline = absl::Seconds(options.timeout_seconds)};
@@ -17,14 +17,36 @@ std::unique_ptr<client::Client> Context::Connect() {
   return nullptr;
 }
 
+namespace {
+
+/// What to try, for an error of the connection.
+const char* Advice(client::ConnectFault fault) {
+  switch (fault) {
+    case client::ConnectFault::kServerUsesTls:
+      return "add --ca-file FILE with its authority's certificate, or --tls to trust the "
+             "system's authorities";
+    case client::ConnectFault::kServerUsesPlainText:
+      return "add --no-tls, or omit the TLS options";
+    case client::ConnectFault::kServerNotTrusted:
+      return "check --ca-file and --server-name";
+    case client::ConnectFault::kServerWantsCertificate:
+      return "add --certificate-file FILE and --key-file FILE";
+    default:
+      return "is sigserve running there? (--address)";
+  }
+}
+
+}  // namespace
+
 ExitCode Context::ServerError(const absl::Status& status) {
   if (client::IsUnreachable(status)) {
-    err() << "sigctl: " << status.message() << "; is sigserve running there? (--address)\n";
+    err() << "sigctl: " << status.message() << "; " << Advice(client::ConnectFaultOf(status))
+          << "\n";
     return ExitCode::kUnreachable;
   }
   err() << "sigctl: " << absl::StatusCodeToString(status.code()) << ": " << status.message();
   if (absl::IsDeadlineExceeded(status)) {
-    err() << " (waited " << options.timeout_seconds << " s; --timeout gives it longer)";
+    err() << " (after " << options.timeout_seconds << " s; --timeout sets the limit)";
   } else if (absl::IsUnimplemented(status) && status.message().empty()) {
     err() << "this server does not offer it; is " << options.address << " a sigserve?";
   }

@@ -68,9 +68,12 @@ absl::StatusOr<InputData> LoadInput(const std::string& path, InputFormat format,
                           is_standard_input ? ReadAll(standard_input, csv.source) : ReadFile(path));
   if (bytes.empty()) return absl::InvalidArgumentError(absl::StrCat(csv.source, ": is empty"));
   if (format == InputFormat::kAuto) format = Detect(path, bytes);
-  if (format != InputFormat::kCsv && !csv.label_columns.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(csv.source, ": --label-column needs CSV; JSON and .npy have no columns"));
+  const bool chooses_columns =
+      !csv.label_columns.empty() || !csv.features.empty() || !csv.dropped.empty();
+  if (format != InputFormat::kCsv && chooses_columns) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        csv.source, ": --label-column, --features and --drop need CSV; JSON and .npy have no ",
+        "named columns"));
   }
   switch (format) {
     case InputFormat::kJson:

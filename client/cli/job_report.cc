@@ -1,42 +1,50 @@
 #include "client/cli/job_report.h"
 
-#include <nlohmann/json.hpp>
-#include <utility>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/cli/json_writer.h"
 #include "client/cli/writers.h"
 
 namespace sigserve::cli {
 namespace {
 
 using client::Job;
-using nlohmann::ordered_json;
 
-ordered_json JobJson(const Job& job) {
-  ordered_json root{{"job_id", job.job_id},
-                    {"model", job.model_name},
-                    {"state", StateText(job.state)},
-                    {"epochs_done", job.epochs_done},
-                    {"epochs_total", job.epochs_total},
-                    {"published_version", job.published_version},
-                    {"training_rows", job.training_rows},
-                    {"validation_rows", job.validation_rows},
-                    {"seed", job.seed},
-                    {"created_unix_ms", job.created_unix_ms},
-                    {"started_unix_ms", job.started_unix_ms},
-                    {"ended_unix_ms", job.ended_unix_ms}};
-  if (!job.message.empty()) root["message"] = job.message;
-  if (job.last_epoch) {
-    const client::EpochMetrics& epoch = *job.last_epoch;
-    ordered_json& metrics = root["last_epoch"];
-    metrics = {{"epoch", epoch.epoch}, {"training_loss", epoch.training_loss}};
-    if (epoch.validation_loss) metrics["validation_loss"] = *epoch.validation_loss;
-    if (epoch.validation_accuracy) metrics["validation_accuracy"] = *epoch.validation_accuracy;
-    if (epoch.validation_roc_auc) metrics["validation_roc_auc"] = *epoch.validation_roc_auc;
-    metrics["elapsed_seconds"] = epoch.elapsed_seconds;
+void WriteEpochJson(const client::EpochMetrics& epoch, JsonWriter* json) {
+  json->BeginObject();
+  json->Key("epoch").Integer(epoch.epoch);
+  json->Key("training_loss").Number(epoch.training_loss);
+  if (epoch.validation_loss) json->Key("validation_loss").Number(*epoch.validation_loss);
+  if (epoch.validation_accuracy) {
+    json->Key("validation_accuracy").Number(*epoch.validation_accuracy);
   }
-  return root;
+  if (epoch.validation_roc_auc) json->Key("validation_roc_auc").Number(*epoch.validation_roc_auc);
+  json->Key("elapsed_seconds").Number(epoch.elapsed_seconds);
+  json->EndObject();
+}
+
+void WriteJobJson(const Job& job, JsonWriter* json) {
+  json->BeginObject();
+  json->Key("job_id").Text(job.job_id);
+  json->Key("model").Text(job.model_name);
+  json->Key("state").Text(StateText(job.state));
+  json->Key("epochs_done").Integer(job.epochs_done);
+  json->Key("epochs_total").Integer(job.epochs_total);
+  json->Key("published_version").Integer(job.published_version);
+  json->Key("training_rows").Integer(job.training_rows);
+  json->Key("validation_rows").Integer(job.validation_rows);
+  json->Key("seed").Unsigned(job.seed);
+  json->Key("created_unix_ms").Integer(job.created_unix_ms);
+  json->Key("started_unix_ms").Integer(job.started_unix_ms);
+  json->Key("ended_unix_ms").Integer(job.ended_unix_ms);
+  if (!job.message.empty()) json->Key("message").Text(job.message);
+  if (job.last_epoch) {
+    json->Key("last_epoch");
+    WriteEpochJson(*job.last_epoch, json);
+  }
+  json->EndObject();
 }
 
 std::string Number(const std::optional<double>& value, const char* absent) {
@@ -59,7 +67,7 @@ Grid JobsGrid(const std::vector<Job>& jobs) {
   return grid;
 }
 
-/// "trained breast_cancer version 2 in 3.2 s": how it ended, or how far it is.
+/// "published breast_cancer version 2 after 3.2 s", or the state and the progress so far.
 std::string Headline(const Job& job) {
   if (job.state == client::JobState::kSucceeded) {
     const auto ms = static_cast<double>(job.ended_unix_ms - job.started_unix_ms);
@@ -110,25 +118,28 @@ std::string StateText(client::JobState state) {
   return "UNKNOWN";
 }
 
-void WriteJobs(const std::vector<Job>& jobs, OutputFormat format, std::ostream& out) {
-  if (format == OutputFormat::kJson) {
-    ordered_json list = ordered_json::array();
-    for (const Job& job : jobs) list.push_back(JobJson(job));
-    out << ordered_json{{"jobs", list}}.dump(2, ' ', false, ordered_json::error_handler_t::replace)
-        << "\n";
-  } else if (format == OutputFormat::kCsv) {
+void WriteJobs(const std::vector<Job>& jobs, const OutputStyle& style, std::ostream& out) {
+  if (style.format == OutputFormat::kJson) {
+    JsonWriter json(out, JsonWriter::Style::kIndented);
+    json.BeginObject().Key("jobs").BeginArray();
+    for (const Job& job : jobs) WriteJobJson(job, &json);
+    json.EndArray().EndObject();
+    out << "\n";
+  } else if (style.format == OutputFormat::kCsv) {
     WriteCsv(JobsGrid(jobs), out);
   } else if (jobs.empty()) {
     out << "no training jobs\n";
   } else {
-    WriteTable(JobsGrid(jobs), out);
+    WriteTable(JobsGrid(jobs), style.columns, out);
   }
 }
 
-void WriteJob(const Job& job, OutputFormat format, std::ostream& out) {
-  if (format == OutputFormat::kJson) {
-    out << JobJson(job).dump(2, ' ', false, ordered_json::error_handler_t::replace) << "\n";
-  } else if (format == OutputFormat::kCsv) {
+void WriteJob(const Job& job, const OutputStyle& style, std::ostream& out) {
+  if (style.format == OutputFormat::kJson) {
+    JsonWriter json(out, JsonWriter::Style::kIndented);
+    WriteJobJson(job, &json);
+    out << "\n";
+  } else if (style.format == OutputFormat::kCsv) {
     WriteCsv(JobsGrid({job}), out);
   } else {
     WriteText(job, out);

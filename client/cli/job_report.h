@@ -10,8 +10,8 @@
 
 namespace sigserve::cli {
 
-void WriteJobs(const std::vector<client::Job>& jobs, OutputFormat format, std::ostream& out);
-void WriteJob(const client::Job& job, OutputFormat format, std::ostream& out);
+void WriteJobs(const std::vector<client::Job>& jobs, const OutputStyle& style, std::ostream& out);
+void WriteJob(const client::Job& job, const OutputStyle& style, std::ostream& out);
 
 /// "RUNNING".
 std::string StateText(client::JobState state);

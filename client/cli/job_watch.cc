@@ -27,7 +27,7 @@ absl::StatusOr<client::Job> WatchToEnd(Context& context, client::Client& client,
 }
 
 ExitCode ReportJob(Context& context, const client::Job& job) {
-  WriteJob(job, context.options.output, context.out());
+  WriteJob(job, context.style(), context.out());
   const bool bad =
       job.state == client::JobState::kFailed || job.state == client::JobState::kCancelled;
   return bad ? ExitCode::kServerError : ExitCode::kOk;

@@ -1,6 +1,8 @@
 #include "client/cli/json_reader.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -85,11 +87,16 @@ absl::StatusOr<InputData> ReadJson(absl::string_view text, const std::string& so
   json root;
   try {
     root = json::parse(text.begin(), text.end());
-  } catch (const json::exception& e) {
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: ..."
-    absl::string_view what = e.what();
-    what.remove_prefix(std::min(what.find("] ") + 2, what.size()));
-    return absl::InvalidArgumentError(absl::StrCat(source, ": ", what));
+  } catch (const json::parse_error& error) {
+    const size_t at = std::min(error.byte == 0 ? 0 : error.byte - 1, text.size());
+    const auto begin = text.begin();
+    const auto line = std::count(begin, begin + static_cast<std::ptrdiff_t>(at), '\n') + 1;
+    const size_t before = text.substr(0, at).rfind('\n');
+    const size_t column = before == absl::string_view::npos ? at + 1 : at - before;
+    return absl::InvalidArgumentError(
+        absl::StrCat(source, ": not JSON from line ", line, ", column ", column));
+  } catch (const json::exception&) {
+    return absl::InvalidArgumentError(absl::StrCat(source, ": a number is out of range"));
   }
   auto arrays = ToArrays(root);
   if (!arrays.ok()) {

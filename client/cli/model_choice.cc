@@ -1,25 +1,31 @@
 #include "client/cli/model_choice.h"
 
-#include <limits>
-
-#include "client/cli/verb.h"
+#include "client/cli/option_values.h"
 
 namespace sigserve::cli {
 
-client::ModelRef ModelChoice::ToRef() const {
+absl::StatusOr<client::ModelRef> ModelChoice::ToRef() const {
+  if (version != 0 && !label.empty()) {
+    return absl::InvalidArgumentError("--version and --label exclude each other");
+  }
   client::ModelRef ref{.name = name, .label = label};
   if (version != 0) ref.version = version;
   return ref;
 }
 
-void AddModelChoice(CLI::App* verb, ModelChoice* choice) {
-  verb->add_option("MODEL", choice->name, "The model's name (sigctl models lists them)")
-      ->required();
-  CLI::Option* version =
-      verb->add_option("--version", choice->version, "This version, not the newest ready one")
-          ->check(CLI::Range(int64_t{1}, std::numeric_limits<int64_t>::max(), "a version from 1"));
-  verb->add_option("--label", choice->label, "The version of this name, for instance stable")
-      ->excludes(version);
+std::vector<Option> ModelChoiceOptions(ModelChoice* choice) {
+  return {{.name = "MODEL",
+           .help = "The model's name (sigctl models lists them)",
+           .set = ToText(&choice->name),
+           .required = true},
+          {.name = "--version",
+           .value = "N",
+           .help = "This version instead of the newest ready one",
+           .set = ToInteger(&choice->version, 1)},
+          {.name = "--label",
+           .value = "NAME",
+           .help = "The version with this label, for instance stable",
+           .set = ToText(&choice->label)}};
 }
 
 }  // namespace sigserve::cli

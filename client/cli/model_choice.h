@@ -1,14 +1,13 @@
-// MODEL [--version N | --label NAME], the same at every verb that takes it.
+// MODEL [--version N | --label NAME], the same for every verb that takes it.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "absl/status/statusor.h"
+#include "client/cli/options.h"
 #include "client/types.h"
-
-namespace CLI {
-class App;
-}
 
 namespace sigserve::cli {
 
@@ -17,9 +16,11 @@ struct ModelChoice {
   int64_t version = 0;  // 0 = not given; versions count from 1
   std::string label;
 
-  client::ModelRef ToRef() const;
+  /// INVALID_ARGUMENT if both version and label are given.
+  absl::StatusOr<client::ModelRef> ToRef() const;
 };
 
-void AddModelChoice(CLI::App* verb, ModelChoice* choice);
+/// `choice` must outlive the parsing.
+std::vector<Option> ModelChoiceOptions(ModelChoice* choice);
 
 }  // namespace sigserve::cli

@@ -1,9 +1,8 @@
 #include "client/cli/model_report.h"
 
-#include <nlohmann/json.hpp>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/cli/json_writer.h"
 #include "client/cli/writers.h"
 
 namespace sigserve::cli {
@@ -12,39 +11,65 @@ namespace {
 using client::ModelInfo;
 using client::ModelVersion;
 using client::TensorSpec;
-using nlohmann::ordered_json;
 
-ordered_json VersionsJson(const std::vector<ModelVersion>& models) {
-  ordered_json list = ordered_json::array();
+void WriteVersionsJson(const std::vector<ModelVersion>& models, JsonWriter* json) {
+  json->BeginArray();
   for (const ModelVersion& model : models) {
-    ordered_json item{
-        {"name", model.name}, {"version", model.version}, {"state", StateText(model.state)}};
-    if (!model.reason.empty()) item["reason"] = model.reason;
-    list.push_back(std::move(item));
+    json->BeginObject();
+    json->Key("name").Text(model.name);
+    json->Key("version").Integer(model.version);
+    json->Key("state").Text(StateText(model.state));
+    if (!model.reason.empty()) json->Key("reason").Text(model.reason);
+    json->EndObject();
   }
-  return list;
+  json->EndArray();
 }
 
-ordered_json SpecsJson(const std::vector<TensorSpec>& specs) {
-  ordered_json list = ordered_json::array();
-  for (const TensorSpec& spec : specs) {
-    ordered_json item{{"name", spec.name}, {"dtype", DataTypeText(spec.dtype)}};
-    item["shape"] = spec.any_rank ? ordered_json() : ordered_json(spec.shape);
-    if (spec.is_probability) item["is_probability"] = true;
-    if (!spec.labels.empty()) item["labels"] = spec.labels;
-    for (const float threshold : spec.thresholds) {
-      item["thresholds"].push_back(ExactDouble(threshold));
-    }
-    list.push_back(std::move(item));
+void WriteSpecJson(const TensorSpec& spec, JsonWriter* json) {
+  json->BeginObject();
+  json->Key("name").Text(spec.name);
+  json->Key("dtype").Text(DataTypeText(spec.dtype));
+  json->Key("shape");
+  if (spec.any_rank) {
+    json->Null();
+  } else {
+    json->BeginArray();
+    for (const int64_t size : spec.shape) json->Integer(size);
+    json->EndArray();
   }
-  return list;
+  if (spec.is_probability) json->Key("is_probability").Bool(true);
+  if (!spec.labels.empty()) json->Key("labels").Texts(spec.labels);
+  if (!spec.thresholds.empty()) {
+    json->Key("thresholds").BeginArray();
+    for (const float threshold : spec.thresholds) json->Number(threshold);
+    json->EndArray();
+  }
+  json->EndObject();
 }
 
-void Print(const ordered_json& root, std::ostream& out) {
-  out << root.dump(2, ' ', false, ordered_json::error_handler_t::replace) << "\n";
+void WriteSpecsJson(const std::vector<TensorSpec>& specs, JsonWriter* json) {
+  json->BeginArray();
+  for (const TensorSpec& spec : specs) WriteSpecJson(spec, json);
+  json->EndArray();
 }
 
-/// "[rows, 30]": dimension 0 of a batchable model is called what it is.
+void WriteModelJson(const ModelInfo& model, std::ostream& out) {
+  JsonWriter json(out, JsonWriter::Style::kIndented);
+  json.BeginObject();
+  json.Key("name").Text(model.name);
+  json.Key("version").Integer(model.version);
+  json.Key("batchable").Bool(model.batchable);
+  json.Key("inputs");
+  WriteSpecsJson(model.inputs, &json);
+  json.Key("outputs");
+  WriteSpecsJson(model.outputs, &json);
+  json.Key("versions");
+  WriteVersionsJson(model.versions, &json);
+  json.EndObject();
+  out << "\n";
+}
+
+/// "[rows, 30]": dimension 0 of a batchable model is its rows.
 std::string ShapeText(const TensorSpec& spec, bool batchable) {
   if (spec.any_rank) return "any";
   std::vector<std::string> sizes;
@@ -107,9 +132,14 @@ std::string DataTypeText(client::DataType dtype) {
   return "UNKNOWN";
 }
 
-void WriteModels(const std::vector<ModelVersion>& models, OutputFormat format, std::ostream& out) {
-  if (format == OutputFormat::kJson) {
-    Print({{"models", VersionsJson(models)}}, out);
+void WriteModels(const std::vector<ModelVersion>& models, const OutputStyle& style,
+                 std::ostream& out) {
+  if (style.format == OutputFormat::kJson) {
+    JsonWriter json(out, JsonWriter::Style::kIndented);
+    json.BeginObject().Key("models");
+    WriteVersionsJson(models, &json);
+    json.EndObject();
+    out << "\n";
     return;
   }
   Grid grid{.names = {"model", "version", "state", "reason"}, .rows = {}};
@@ -117,28 +147,22 @@ void WriteModels(const std::vector<ModelVersion>& models, OutputFormat format, s
     grid.rows.push_back(
         {model.name, absl::StrCat(model.version), StateText(model.state), model.reason});
   }
-  if (format == OutputFormat::kCsv) {
+  if (style.format == OutputFormat::kCsv) {
     WriteCsv(grid, out);
   } else if (models.empty()) {
     out << "no models in the repository\n";
   } else {
-    WriteTable(grid, out);
+    WriteTable(grid, style.columns, out);
   }
 }
 
-void WriteModel(const ModelInfo& model, OutputFormat format, std::ostream& out) {
-  if (format == OutputFormat::kJson) {
-    Print({{"name", model.name},
-           {"version", model.version},
-           {"batchable", model.batchable},
-           {"inputs", SpecsJson(model.inputs)},
-           {"outputs", SpecsJson(model.outputs)},
-           {"versions", VersionsJson(model.versions)}},
-          out);
+void WriteModel(const ModelInfo& model, const OutputStyle& style, std::ostream& out) {
+  if (style.format == OutputFormat::kJson) {
+    WriteModelJson(model, out);
     return;
   }
   Grid specs = SpecsGrid(model);
-  if (format == OutputFormat::kCsv) {
+  if (style.format == OutputFormat::kCsv) {
     specs.names[0] = "kind";
     WriteCsv(specs, out);
     return;
@@ -146,9 +170,9 @@ void WriteModel(const ModelInfo& model, OutputFormat format, std::ostream& out) 
   out << model.name << " version " << model.version << ", "
       << (model.batchable ? "rows of several requests share a batch" : "one request at a time")
       << "\n\n";
-  WriteTable(specs, out);
+  WriteTable(specs, style.columns, out);
   out << "\n";
-  WriteModels(model.versions, format, out);
+  WriteModels(model.versions, style, out);
 }
 
 }  // namespace sigserve::cli

@@ -10,9 +10,9 @@
 
 namespace sigserve::cli {
 
-void WriteModels(const std::vector<client::ModelVersion>& models, OutputFormat format,
+void WriteModels(const std::vector<client::ModelVersion>& models, const OutputStyle& style,
                  std::ostream& out);
-void WriteModel(const client::ModelInfo& model, OutputFormat format, std::ostream& out);
+void WriteModel(const client::ModelInfo& model, const OutputStyle& style, std::ostream& out);
 
 /// "READY".
 std::string StateText(client::ModelState state);

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
+#include <sstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "client/cli/verdicts.h"
 #include "client/cli/writers.h"
 #include "client/status_macros.h"
 
@@ -15,7 +14,6 @@ namespace sigserve::cli {
 namespace {
 
 using client::PredictionOutput;
-using nlohmann::ordered_json;
 
 template <typename T>
 void Extend(std::vector<T>* to, const std::vector<T>& from) {
@@ -35,25 +33,10 @@ absl::Status CheckSizes(const PredictionOutput& output) {
     }
   }
   return absl::InternalError(
-      absl::StrCat("output '", output.name, "': the answer's values do not fit its shape"));
+      absl::StrCat("output '", output.name, "': the server's values do not match its shape"));
 }
 
-/// Nested arrays of the shape, the way the reader takes them.
-template <typename Element>
-ordered_json Nest(const std::vector<int64_t>& shape, size_t depth, size_t* at,
-                  const Element& element) {
-  if (depth == shape.size()) return element((*at)++);
-  ordered_json list = ordered_json::array();
-  for (int64_t i = 0; i < shape[depth]; ++i) list.push_back(Nest(shape, depth + 1, at, element));
-  return list;
-}
-
-ordered_json NestFloats(const std::vector<int64_t>& shape, const std::vector<float>& values) {
-  size_t at = 0;
-  return Nest(shape, 0, &at, [&values](size_t i) { return ExactDouble(values[i]); });
-}
-
-/// What one entry of an output's rows is called.
+/// The column name of one entry of an output's rows.
 std::string EntryName(const PredictionOutput& output, int64_t entry, bool several_outputs) {
   const bool labelled = static_cast<int64_t>(output.labels.size()) == RowWidth(output);
   std::string name = labelled                ? output.labels[entry]
@@ -65,7 +48,7 @@ std::string EntryName(const PredictionOutput& output, int64_t entry, bool severa
 std::string Text(float value, bool exact) {
   if (exact) return ExactText(value);
   const float size = std::abs(value);
-  // A tiny probability is not nothing, a huge raw value no row of digits.
+  // Six decimals would show a tiny probability as 0 and a huge value as a long row of digits.
   if ((size > 0 && size < 5e-7F) || size >= 1e6F) return absl::StrFormat("%.4e", value);
   return absl::StrFormat("%.6f", value);
 }
@@ -96,69 +79,97 @@ absl::Status PredictionReport::Append(client::Prediction prediction) {
     Extend(&output.decisions, next.decisions);
     Extend(&output.int64_values, next.int64_values);
   }
-  if (!same) return absl::InternalError("the outputs of one request differ from another's");
+  if (!same) return absl::InternalError("the server's outputs differ between requests");
   return absl::OkStatus();
 }
 
-void PredictionReport::Judge(const InputData& data, const client::ModelInfo& model) {
-  if (data.label_names.empty()) return;
+absl::Status PredictionReport::Judge(const InputData& data, const client::ModelInfo& model) {
+  if (data.label_names.empty()) return absl::OkStatus();
   label_names_ = data.label_names;
   labels_ = data.labels;
-  auto right =
-      JudgeRows(joined_.outputs, model, labels_, static_cast<int64_t>(label_names_.size()));
-  if (right.ok()) {
-    right_ = *std::move(right);
+  auto verdicts = cli::Judge(joined_.outputs, model, data);
+  if (absl::IsInvalidArgument(verdicts.status())) return verdicts.status();
+  if (verdicts.ok()) {
+    verdicts_ = *std::move(verdicts);
   } else {
-    not_judged_ = std::string(right.status().message());
+    not_judged_ = std::string(verdicts.status().message());
   }
+  return absl::OkStatus();
 }
 
 int64_t PredictionReport::rows() const {
   return joined_.outputs.empty() ? 0 : RowCount(joined_.outputs[0]);
 }
 
-std::string PredictionReport::Summary() const {
-  std::string text = absl::StrCat(rows(), rows() == 1 ? " row" : " rows", " by ",
-                                  joined_.model_name, " version ", joined_.model_version);
-  if (!right_.empty()) {
-    const auto wrong = std::count(right_.begin(), right_.end(), false);
-    const auto total = static_cast<double>(right_.size());
-    absl::StrAppendFormat(&text, ", accuracy %.4f (%d wrong)",
-                          (total - static_cast<double>(wrong)) / total, wrong);
+std::string PredictionReport::AccuracyText() const {
+  const auto right = std::count(verdicts_->right.begin(), verdicts_->right.end(), true);
+  const auto total = static_cast<int64_t>(verdicts_->right.size());
+  if (verdicts_->labels.size() > 1) {
+    return absl::StrFormat("accuracy %.4f (mean over %d labels), exact match %.4f",
+                           verdicts_->accuracy, verdicts_->labels.size(),
+                           static_cast<double>(right) / static_cast<double>(total));
   }
-  if (!not_judged_.empty()) absl::StrAppend(&text, ", no accuracy: ", not_judged_);
-  text += "\n";
-  if (!timings_.empty()) {
-    client::Timing mean;
-    const auto n = static_cast<double>(timings_.size());
-    double batch = 0;
-    for (const client::Timing& timing : timings_) {
-      mean.queued_us += timing.queued_us / n;
-      mean.computed_us += timing.computed_us / n;
-      batch += static_cast<double>(timing.batch_rows) / n;
-    }
-    absl::StrAppendFormat(&text, "server: queued %.1f us, computed %.1f us, batch of %g rows",
-                          mean.queued_us, mean.computed_us, batch);
-    if (timings_.size() > 1) absl::StrAppend(&text, " (means of ", timings_.size(), " requests)");
-    text += "\n";
+  std::string text =
+      absl::StrFormat("accuracy %.4f (%d wrong)", verdicts_->accuracy, total - right);
+  for (const LabelQuality& label : verdicts_->labels) {
+    if (label.f1) absl::StrAppendFormat(&text, ", F1 %.4f", *label.f1);
+    if (label.roc_auc) absl::StrAppendFormat(&text, ", ROC-AUC %.4f", *label.roc_auc);
   }
   return text;
 }
 
-void PredictionReport::Write(OutputFormat format, int64_t limit, std::ostream& out) const {
+std::string PredictionReport::TimingText() const {
+  client::Timing mean;
+  const auto n = static_cast<double>(timings_.size());
+  double batch = 0;
+  for (const client::Timing& timing : timings_) {
+    mean.queued_us += timing.queued_us / n;
+    mean.computed_us += timing.computed_us / n;
+    batch += static_cast<double>(timing.batch_rows) / n;
+  }
+  std::string text = absl::StrFormat("server: queued %.1f us, computed %.1f us, batch of %g rows",
+                                     mean.queued_us, mean.computed_us, batch);
+  if (timings_.size() > 1) absl::StrAppend(&text, " (means of ", timings_.size(), " requests)");
+  return text + "\n";
+}
+
+std::string PredictionReport::Summary(size_t columns) const {
+  std::string text = absl::StrCat(rows(), rows() == 1 ? " row" : " rows", " by ",
+                                  joined_.model_name, " version ", joined_.model_version);
+  if (verdicts_) absl::StrAppend(&text, ", ", AccuracyText());
+  if (!not_judged_.empty()) absl::StrAppend(&text, ", no accuracy: ", not_judged_);
+  text += "\n";
+  if (verdicts_ && verdicts_->labels.size() > 1) {
+    Grid grid{.names = {"label", "positives", "accuracy", "F1", "ROC-AUC"}, .rows = {}};
+    const auto number = [](const std::optional<double>& value) {
+      return value ? absl::StrFormat("%.4f", *value) : std::string("-");
+    };
+    for (const LabelQuality& label : verdicts_->labels) {
+      grid.rows.push_back({label.name, absl::StrCat(label.positives), number(label.accuracy),
+                           number(label.f1), number(label.roc_auc)});
+    }
+    std::ostringstream table;
+    WriteTable(grid, columns, table);
+    text += table.str();
+  }
+  if (!timings_.empty()) text += TimingText();
+  return text;
+}
+
+void PredictionReport::Write(const OutputStyle& style, int64_t limit, std::ostream& out) const {
   const int64_t count = limit == 0 ? rows() : std::min(limit, rows());
-  if (format == OutputFormat::kJson) {
+  if (style.format == OutputFormat::kJson) {
     WriteJson(count, out);
     return;
   }
-  WriteRows(format, count, out);
-  if (format == OutputFormat::kTable && count < rows()) {
+  WriteRows(style, count, out);
+  if (style.format == OutputFormat::kTable && count < rows()) {
     out << "... " << rows() - count << " more rows (--limit 0 prints all)\n";
   }
 }
 
-void PredictionReport::WriteRows(OutputFormat format, int64_t count, std::ostream& out) const {
-  const bool exact = format == OutputFormat::kCsv;
+void PredictionReport::WriteRows(const OutputStyle& style, int64_t count, std::ostream& out) const {
+  const bool exact = style.format == OutputFormat::kCsv;
   Grid grid{.names = {"row"}, .rows = std::vector<std::vector<std::string>>(count)};
   for (int64_t row = 0; row < count; ++row) grid.rows[row].push_back(absl::StrCat(row + 1));
   const auto add = [&grid](const std::string& name, const auto& cell) {
@@ -196,61 +207,16 @@ void PredictionReport::WriteRows(OutputFormat format, int64_t count, std::ostrea
     add(absl::StrCat("true_", label_names_[c]),
         [&](size_t row) { return labels_[row * label_names_.size() + c]; });
   }
-  if (!right_.empty() && exact) add("right", [&](size_t row) { return right_[row] ? "1" : "0"; });
-  if (!right_.empty() && !exact) add("", [&](size_t row) { return right_[row] ? "" : "wrong"; });
+  if (verdicts_ && exact) {
+    add("right", [&](size_t row) { return verdicts_->right[row] ? "1" : "0"; });
+  } else if (verdicts_) {
+    add("", [&](size_t row) { return verdicts_->right[row] ? "" : "wrong"; });
+  }
   if (exact) {
     WriteCsv(grid, out);
   } else {
-    WriteTable(grid, out);
+    WriteTable(grid, style.columns, out);
   }
-}
-
-void PredictionReport::WriteJson(int64_t count, std::ostream& out) const {
-  ordered_json root;
-  root["model"] = joined_.model_name;
-  root["version"] = joined_.model_version;
-  root["rows"] = rows();
-  for (const PredictionOutput& output : joined_.outputs) {
-    std::vector<int64_t> shape = output.shape;
-    if (!shape.empty()) shape[0] = std::min(shape[0], count);
-    ordered_json item{{"name", output.name}, {"shape", shape}};
-    if (!output.labels.empty()) item["labels"] = output.labels;
-    if (!output.probabilities.empty()) {
-      item[output.is_probability ? "probabilities" : "values"] =
-          NestFloats(shape, output.probabilities);
-    }
-    size_t at = 0;
-    if (!output.int64_values.empty()) {
-      item["values"] = Nest(shape, 0, &at, [&](size_t i) { return output.int64_values[i]; });
-    }
-    if (!output.logits.empty()) item["logits"] = NestFloats(shape, output.logits);
-    if (!output.log_probabilities.empty()) {
-      item["log_probabilities"] = NestFloats(shape, output.log_probabilities);
-    }
-    at = 0;
-    if (!output.decisions.empty()) {
-      item["decisions"] = Nest(shape, 0, &at, [&](size_t i) { return bool{output.decisions[i]}; });
-    }
-    root["outputs"].push_back(std::move(item));
-  }
-  for (size_t c = 0; c < label_names_.size(); ++c) {
-    ordered_json column = ordered_json::array();
-    for (int64_t row = 0; row < count; ++row) {
-      column.push_back(labels_[row * label_names_.size() + c]);
-    }
-    root["true_labels"][label_names_[c]] = std::move(column);
-  }
-  if (!right_.empty()) {
-    root["accuracy"] = static_cast<double>(std::count(right_.begin(), right_.end(), true)) /
-                       static_cast<double>(right_.size());
-  }
-  for (const client::Timing& timing : timings_) {
-    root["timing"].push_back({{"queued_us", timing.queued_us},
-                              {"computed_us", timing.computed_us},
-                              {"batch_rows", timing.batch_rows}});
-  }
-  // Names may come from files in any encoding: replace what is no UTF-8 instead of throwing.
-  out << root.dump(-1, ' ', false, ordered_json::error_handler_t::replace) << "\n";
 }
 
 }  // namespace sigserve::cli

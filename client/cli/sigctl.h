@@ -1,4 +1,4 @@
-// The whole of sigctl: the verbs, joined; tests call it in their own process.
+// sigctl without its process: tests call it directly.
 #pragma once
 
 #include <string>
@@ -8,7 +8,12 @@
 
 namespace sigserve::cli {
 
+/// Variables of the environment that are read where the command line does not set the option.
+inline constexpr const char* kEnvironmentVariables[] = {
+    "SIGSERVE_ADDRESS", "SIGSERVE_CA_FILE", "SIGSERVE_CERTIFICATE_FILE", "SIGSERVE_KEY_FILE",
+    "SIGSERVE_SERVER_NAME"};
+
 /// `arguments` without the program's name. Returns the process's exit code.
-int RunSigctl(std::vector<std::string> arguments, const Console& console);
+int RunSigctl(const std::vector<std::string>& arguments, const Console& console);
 
 }  // namespace sigserve::cli

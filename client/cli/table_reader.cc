@@ -5,92 +5,25 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "client/cli/csv_scanner.h"
+#include "client/cli/suggestions.h"
+#include "client/cli/utf8.h"
 #include "client/status_macros.h"
 
 namespace sigserve::cli {
 namespace {
 
-/// Cuts text into records of fields, one record per call.
-class Scanner {
- public:
-  Scanner(absl::string_view text, std::string source)
-      : text_(absl::StripPrefix(text, "\xEF\xBB\xBF")), source_(std::move(source)) {}
-
-  /// False at the end of the text. `line()` is then the line on which the record began.
-  absl::StatusOr<bool> Next(std::vector<std::string>* fields) {
-    while (SkipLineEnd()) {
-    }
-    if (at_ == text_.size()) return false;
-    record_line_ = line_;
-    fields->clear();
-    for (;;) {
-      CLIENT_ASSIGN_OR_RETURN(std::string field, Field(fields->size() + 1));
-      fields->push_back(std::move(field));
-      if (at_ == text_.size() || SkipLineEnd()) return true;
-      ++at_;  // the comma
-    }
-  }
-
-  int64_t line() const { return record_line_; }
-
-  absl::Status Error(int64_t line, absl::string_view what) const {
-    return absl::InvalidArgumentError(absl::StrCat(source_, ": line ", line, what));
-  }
-
- private:
-  bool SkipLineEnd() {
-    if (at_ < text_.size() && text_[at_] == '\r' && at_ + 1 < text_.size() &&
-        text_[at_ + 1] == '\n') {
-      ++at_;
-    }
-    if (at_ == text_.size() || text_[at_] != '\n') return false;
-    ++at_;
-    ++line_;
-    return true;
-  }
-
-  absl::StatusOr<std::string> Field(size_t column) {
-    if (at_ == text_.size() || text_[at_] != '"') {
-      const size_t end = std::min(text_.find_first_of(",\n", at_), text_.size());
-      absl::string_view field = text_.substr(at_, end - at_);
-      at_ = end;
-      if (end < text_.size() && text_[end] == '\n' && absl::EndsWith(field, "\r")) {
-        field.remove_suffix(1);
-        --at_;
-      }
-      return std::string(field);
-    }
-    const int64_t opened = line_;
-    std::string field;
-    for (++at_; at_ < text_.size(); ++at_) {
-      if (text_[at_] == '"') {
-        if (at_ + 1 == text_.size() || text_[at_ + 1] != '"') break;
-        ++at_;
-      } else if (text_[at_] == '\n') {
-        ++line_;
-      }
-      field += text_[at_];
-    }
-    if (at_ == text_.size()) {
-      return Error(opened, absl::StrCat(", column ", column, ": the quote is never closed"));
-    }
-    ++at_;
-    if (at_ < text_.size() && text_[at_] != ',' && text_[at_] != '\n' &&
-        text_.substr(at_, 2) != "\r\n") {
-      return Error(line_, absl::StrCat(", column ", column, ": text after the closing quote"));
-    }
-    return field;
-  }
-
-  const absl::string_view text_;
-  const std::string source_;
-  size_t at_ = 0;
-  int64_t line_ = 1;
-  int64_t record_line_ = 1;
+/// Which column of the file holds what.
+struct Columns {
+  std::vector<std::string> header;  // empty without one
+  size_t count = 0;
+  std::vector<size_t> features;
+  std::vector<size_t> labels;
 };
 
 bool LooksLikeHeader(const std::vector<std::string>& fields) {
@@ -99,106 +32,175 @@ bool LooksLikeHeader(const std::vector<std::string>& fields) {
                      [&unused](const std::string& f) { return !ParseNumber(f, &unused); });
 }
 
-absl::StatusOr<size_t> FindColumn(const std::string& wanted, const std::vector<std::string>& names,
-                                  size_t columns, const std::string& source) {
-  const auto named = std::find(names.begin(), names.end(), wanted);
-  if (named != names.end()) return named - names.begin();
+std::string Listed(const std::vector<std::string>& names) {
+  constexpr size_t kMaxListed = 20;
+  if (names.size() <= kMaxListed) return absl::StrJoin(names, ", ");
+  const std::vector<std::string> first(names.begin(), names.begin() + kMaxListed);
+  return absl::StrCat(absl::StrJoin(first, ", "), " and ", names.size() - kMaxListed, " more");
+}
+
+absl::StatusOr<size_t> FindColumn(const std::string& wanted, const Columns& columns) {
+  const auto named = std::find(columns.header.begin(), columns.header.end(), wanted);
+  if (named != columns.header.end()) return named - columns.header.begin();
   size_t number = 0;
-  if (absl::SimpleAtoi(wanted, &number) && number >= 1 && number <= columns) return number - 1;
-  return absl::InvalidArgumentError(
-      absl::StrCat(source, ": no column '", wanted, "'; ",
-                   names.empty() ? absl::StrCat("without a header, columns are 1 to ", columns)
-                                 : absl::StrCat("the header has ", absl::StrJoin(names, ", "))));
-}
-
-/// " ('radius')", or nothing without a header.
-std::string Named(const std::vector<std::string>& header, size_t column) {
-  return header.empty() ? "" : absl::StrCat(" ('", header[column], "')");
-}
-
-std::string WhyNotANumber(const std::string& field, size_t fields) {
-  if (absl::StripAsciiWhitespace(field).empty()) {
-    return "is empty; write nan if the model takes missing values";
+  if (absl::SimpleAtoi(wanted, &number) && number >= 1 && number <= columns.count) {
+    return number - 1;
   }
-  std::string why = absl::StrCat("'", field.substr(0, 40), "' is not a number");
-  if (fields == 1) {
-    for (const char separator : {';', '\t'}) {
-      if (absl::StrContains(field, separator)) {
-        absl::StrAppend(&why, "; fields are separated by commas");
-        break;
+  if (columns.header.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "no column '", wanted, "'; without a header, columns are 1 to ", columns.count));
+  }
+  return absl::InvalidArgumentError(absl::StrCat("no column '", wanted, "'; the header has ",
+                                                 Listed(columns.header),
+                                                 DidYouMean(wanted, columns.header)));
+}
+
+/// Gives every column its role.
+absl::Status Assign(const CsvOptions& options, Columns* columns) {
+  std::vector<bool> taken(columns->count, false);
+  const auto take = [&](const std::vector<std::string>& names,
+                        std::vector<size_t>* to) -> absl::Status {
+    for (const std::string& name : names) {
+      CLIENT_ASSIGN_OR_RETURN(const size_t at, FindColumn(name, *columns));
+      if (taken[at]) {
+        return absl::InvalidArgumentError(absl::StrCat("column '", name, "' is given twice"));
       }
+      taken[at] = true;
+      to->push_back(at);
     }
+    return absl::OkStatus();
+  };
+  std::vector<size_t> dropped;
+  CLIENT_RETURN_IF_ERROR(take(options.label_columns, &columns->labels));
+  CLIENT_RETURN_IF_ERROR(take(options.dropped, &dropped));
+  CLIENT_RETURN_IF_ERROR(take(options.features, &columns->features));
+  for (size_t c = 0; options.features.empty() && c < columns->count; ++c) {
+    if (!taken[c]) columns->features.push_back(c);
   }
-  return why;
+  if (columns->features.empty()) {
+    return absl::InvalidArgumentError("no column is left for the features");
+  }
+  return absl::OkStatus();
 }
+
+class TableReader {
+ public:
+  TableReader(absl::string_view text, const CsvOptions& options)
+      : options_(options),
+        separator_(options.separator == '\0' ? FindSeparator(text) : options.separator),
+        scanner_(text, separator_, options.source) {}
+
+  absl::StatusOr<InputData> Read() {
+    CLIENT_ASSIGN_OR_RETURN(bool more, scanner_.Next(&fields_));
+    if (!more) return Error("no rows");
+    CLIENT_RETURN_IF_ERROR(ReadHeader(&more));
+    if (!more) return Error("a header but no rows (--no-header if the first line is a row)");
+    const absl::Status assigned = Assign(options_, &columns_);
+    if (!assigned.ok()) return Error(assigned.message());
+
+    InputData data{.source = options_.source, .label_names = options_.label_columns};
+    InputArray array;
+    for (const size_t c : columns_.features) {
+      if (!columns_.header.empty()) data.column_names.push_back(columns_.header[c]);
+    }
+    for (; more; ++row_) {
+      CLIENT_RETURN_IF_ERROR(AppendRow(&array, &data));
+      CLIENT_ASSIGN_OR_RETURN(more, scanner_.Next(&fields_));
+    }
+    array.shape = {row_ - 1, static_cast<int64_t>(columns_.features.size())};
+    data.arrays.push_back(std::move(array));
+    return data;
+  }
+
+ private:
+  absl::Status ReadHeader(bool* more) {
+    columns_.count = fields_.size();
+    first_line_ = scanner_.line();
+    if (options_.header == HeaderMode::kAbsent || !LooksLikeHeader(fields_)) {
+      return absl::OkStatus();
+    }
+    for (const std::string& field : fields_) {
+      if (!IsUtf8(field))
+        return Error("the header is not UTF-8; convert it, for example with iconv");
+      columns_.header.emplace_back(absl::StripAsciiWhitespace(field));
+    }
+    CLIENT_ASSIGN_OR_RETURN(*more, scanner_.Next(&fields_));
+    return absl::OkStatus();
+  }
+
+  absl::Status AppendRow(InputArray* array, InputData* data) {
+    if (fields_.size() != columns_.count) {
+      return Error(absl::StrCat(Place(), ": ", fields_.size(), " fields, but line ", first_line_,
+                                " has ", columns_.count, "; the separator is ",
+                                SeparatorName(separator_)));
+    }
+    for (const size_t c : columns_.features) {
+      double value = 0;
+      if (!ParseNumber(fields_[c], &value)) {
+        return Error(absl::StrCat(Place(), ", column ", c + 1, Name(c), ": ", WhyNotANumber(c)));
+      }
+      array->values.push_back(value);
+    }
+    for (const size_t c : columns_.labels) {
+      data->labels.emplace_back(absl::StripAsciiWhitespace(fields_[c]));
+    }
+    return absl::OkStatus();
+  }
+
+  std::string Place() const { return absl::StrCat("row ", row_, " (line ", scanner_.line(), ")"); }
+
+  /// " ('radius')", or nothing without a header.
+  std::string Name(size_t column) const {
+    return columns_.header.empty() ? "" : absl::StrCat(" ('", columns_.header[column], "')");
+  }
+
+  std::string WhyNotANumber(size_t column) const {
+    const std::string& field = fields_[column];
+    if (absl::StripAsciiWhitespace(field).empty()) {
+      return "is empty; write nan if the model takes missing values";
+    }
+    std::string why = absl::StrCat("'", field.substr(0, 40), "' is not a number");
+    if (columns_.count > 1) {
+      absl::StrAppend(&why, "; --drop ",
+                      columns_.header.empty() ? absl::StrCat(column + 1) : columns_.header[column],
+                      " leaves the column out");
+    }
+    if (separator_ != ',' && absl::StrContains(field, ',')) {
+      absl::StrAppend(&why, "; the decimal sign is a point");
+    }
+    if (separator_ != ';' && absl::StrContains(field, ';')) {
+      absl::StrAppend(&why, "; the separator is ", SeparatorName(separator_));
+    }
+    return why;
+  }
+
+  absl::Status Error(absl::string_view what) const {
+    return absl::InvalidArgumentError(absl::StrCat(options_.source, ": ", what));
+  }
+
+  const CsvOptions& options_;
+  const char separator_;
+  CsvScanner scanner_;
+  Columns columns_;
+  std::vector<std::string> fields_;
+  int64_t first_line_ = 1;
+  int64_t row_ = 1;
+};
 
 }  // namespace
 
 absl::StatusOr<InputData> ReadCsv(absl::string_view text, const CsvOptions& options) {
-  Scanner scanner(text, options.source);
-  std::vector<std::string> fields;
-  CLIENT_ASSIGN_OR_RETURN(bool more, scanner.Next(&fields));
-  if (!more) return absl::InvalidArgumentError(absl::StrCat(options.source, ": no rows"));
-
-  const size_t columns = fields.size();
-  const int64_t first_line = scanner.line();
-  std::vector<std::string> header;
-  if (options.header == HeaderMode::kAuto && LooksLikeHeader(fields)) {
-    for (const std::string& field : fields) {
-      header.emplace_back(absl::StripAsciiWhitespace(field));
-    }
-    CLIENT_ASSIGN_OR_RETURN(more, scanner.Next(&fields));
-    if (!more) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(options.source, ": a header but no rows (--no-header if it is a row)"));
-    }
+  const bool little_endian = absl::StartsWith(text, "\xFF\xFE");
+  const bool big_endian = absl::StartsWith(text, "\xFE\xFF");
+  if (little_endian || big_endian) {
+    const std::string utf8 = Utf16ToUtf8(text.substr(2), big_endian);
+    return TableReader(utf8, options).Read();
   }
-
-  std::vector<size_t> label_at;  // in the order asked for
-  std::vector<bool> is_label(columns, false);
-  for (const std::string& wanted : options.label_columns) {
-    CLIENT_ASSIGN_OR_RETURN(const size_t at, FindColumn(wanted, header, columns, options.source));
-    if (is_label[at]) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(options.source, ": label column '", wanted, "' is given twice"));
-    }
-    is_label[at] = true;
-    label_at.push_back(at);
+  if (absl::StrContains(text.substr(0, 64), '\0')) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        options.source, ": not a CSV: it holds zero bytes; UTF-16 needs a byte-order mark"));
   }
-  if (label_at.size() == columns) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(options.source, ": no column is left beside the label columns"));
-  }
-
-  InputData data{.source = options.source, .label_names = options.label_columns};
-  InputArray array;
-  int64_t rows = 0;
-  for (size_t c = 0; c < header.size(); ++c) {
-    if (!is_label[c]) data.column_names.push_back(header[c]);
-  }
-  while (more) {
-    if (fields.size() != columns) {
-      return scanner.Error(scanner.line(), absl::StrCat(": ", fields.size(), " fields, but line ",
-                                                        first_line, " has ", columns));
-    }
-    for (size_t c = 0; c < columns; ++c) {
-      if (is_label[c]) continue;
-      double value = 0;
-      if (!ParseNumber(fields[c], &value)) {
-        return scanner.Error(scanner.line(), absl::StrCat(", column ", c + 1, Named(header, c),
-                                                          ": ", WhyNotANumber(fields[c], columns)));
-      }
-      array.values.push_back(value);
-    }
-    for (const size_t c : label_at) {
-      data.labels.emplace_back(absl::StripAsciiWhitespace(fields[c]));
-    }
-    ++rows;
-    CLIENT_ASSIGN_OR_RETURN(more, scanner.Next(&fields));
-  }
-  array.shape = {rows, static_cast<int64_t>(columns - label_at.size())};
-  data.arrays.push_back(std::move(array));
-  return data;
+  return TableReader(absl::StripPrefix(text, "\xEF\xBB\xBF"), options).Read();
 }
 
 }  // namespace sigserve::cli

@@ -2,9 +2,11 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "client/cli/labels.h"
 
 namespace sigserve::cli {
 
@@ -31,12 +33,12 @@ absl::StatusOr<LabelledRows> ToLabelledRows(const InputData& data) {
   }
   rows.labels.reserve(data.labels.size());
   for (size_t i = 0; i < data.labels.size(); ++i) {
-    double value = 0;
-    if (!ParseNumber(data.labels[i], &value) || (value != 0 && value != 1)) {
+    const std::optional<bool> positive = ParseBinaryLabel(data.labels[i]);
+    if (!positive) {
       return error(i / rows.label_count, data.label_names[i % rows.label_count], "label '",
-                   data.labels[i].substr(0, 40), "' is not 0 or 1");
+                   data.labels[i].substr(0, 40), "' is not ", kBinaryLabels);
     }
-    rows.labels.push_back(static_cast<float>(value));
+    rows.labels.push_back(*positive ? 1.0F : 0.0F);
   }
   return rows;
 }

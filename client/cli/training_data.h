@@ -16,8 +16,8 @@ struct LabelledRows {
   int64_t label_count = 0;
 };
 
-/// INVALID_ARGUMENT names the row and column of a label that is not 0 or 1, or of a feature that
-/// float32 cannot hold.
+/// INVALID_ARGUMENT names the row and column of a label that ParseBinaryLabel does not take, or
+/// of a feature that float32 cannot hold.
 absl::StatusOr<LabelledRows> ToLabelledRows(const InputData& data);
 
 }  // namespace sigserve::cli

@@ -4,8 +4,6 @@
 #include <charconv>
 #include <cmath>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -15,61 +13,12 @@
 namespace sigserve::cli {
 namespace {
 
-/// Code points, near enough to columns for the names that models have.
-size_t Width(const std::string& text) {
-  return std::count_if(text.begin(), text.end(),
-                       [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
-}
-
-std::string Printable(std::string text) {
-  for (char& c : text) {
-    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) c = '?';
-  }
-  return text;
-}
-
-bool IsNumeric(const std::string& text) {
-  double unused = 0;
-  return text.empty() || text == "-" || absl::SimpleAtod(text, &unused);
-}
-
-void AppendCell(const std::string& text, size_t width, bool right, bool last, std::string* line) {
-  const std::string padding(width - Width(text), ' ');
-  if (right) absl::StrAppend(line, padding, text);
-  if (!right) absl::StrAppend(line, text, last ? "" : padding);
-  if (!last) absl::StrAppend(line, "  ");
-}
-
 std::string CsvField(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
 }
 
 }  // namespace
-
-void WriteTable(const Grid& grid, std::ostream& out) {
-  std::vector<std::vector<std::string>> lines = {grid.names};
-  lines.insert(lines.end(), grid.rows.begin(), grid.rows.end());
-  for (auto& line : lines) {
-    std::transform(line.begin(), line.end(), line.begin(), Printable);
-  }
-  const size_t columns = grid.names.size();
-  std::vector<size_t> widths(columns, 0);
-  std::vector<bool> right(columns, !grid.rows.empty());
-  for (size_t row = 0; row < lines.size(); ++row) {
-    for (size_t c = 0; c < columns; ++c) {
-      widths[c] = std::max(widths[c], Width(lines[row][c]));
-      if (row > 0 && !IsNumeric(lines[row][c])) right[c] = false;
-    }
-  }
-  for (const auto& line : lines) {
-    std::string text;
-    for (size_t c = 0; c < columns; ++c) {
-      AppendCell(line[c], widths[c], right[c], c + 1 == columns, &text);
-    }
-    out << absl::StripTrailingAsciiWhitespace(text) << "\n";
-  }
-}
 
 void WriteCsv(const Grid& grid, std::ostream& out) {
   const auto write = [&out](const std::vector<std::string>& fields) {
@@ -85,15 +34,6 @@ std::string ExactText(float value) {
   char buffer[32];
   const auto result = std::to_chars(buffer, buffer + sizeof(buffer), value);
   return std::string(buffer, result.ptr);
-}
-
-double ExactDouble(float value) {
-  double wide = value;
-  if (std::isfinite(value)) {
-    const std::string text = ExactText(value);
-    std::from_chars(text.data(), text.data() + text.size(), wide);
-  }
-  return wide;
 }
 
 std::string TimeText(int64_t unix_ms) {

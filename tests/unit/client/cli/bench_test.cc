@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "client/cli/bench_plot.h"
 #include "client/cli/bench_report.h"
 #include "client/cli/sigctl.h"
 #include "tests/support/fake_sigserve.h"
@@ -46,7 +47,7 @@ TEST(BenchReportTest, Table) {
   failed.figures.failure_p99 = 700;
   failed.figures.server_cpu_per_call = 4.5;
   std::ostringstream out;
-  WriteBench({Point("echo", 1), failed}, OutputFormat::kTable, out);
+  WriteBench({Point("echo", 1), failed}, {OutputFormat::kTable}, out);
   EXPECT_EQ(out.str(),
             "target  load    calls/s  rows/s  p50 us  p99 us  p99.9 us  max us  server us/call  "
             "client busy  errors\n"
@@ -60,7 +61,7 @@ TEST(BenchReportTest, Json) {
   BenchPoint point = Point("server", 8);
   point.figures.server_cpu_per_call = 4.5;
   std::ostringstream out;
-  WriteBench({point}, OutputFormat::kJson, out);
+  WriteBench({point}, {OutputFormat::kJson}, out);
   const auto root = nlohmann::json::parse(out.str());
   const auto& first = root["points"][0];
   EXPECT_EQ(first["concurrency"], 8);
@@ -173,7 +174,7 @@ TEST_F(BenchVerbTest, OpenLoopEchoAndPlot) {
   std::filesystem::remove(path);
 }
 
-TEST_F(BenchVerbTest, WhatIsBesideHasALineOfItsOwn) {
+TEST_F(BenchVerbTest, BackgroundLoadHasALineOfItsOwn) {
   std::map<std::string, int> asked;
   server_.predict = [&asked](const v1::PredictRequest& request, v1::PredictResponse*) {
     const std::string& name = request.model().name();
@@ -183,18 +184,18 @@ TEST_F(BenchVerbTest, WhatIsBesideHasALineOfItsOwn) {
   };
   for (const char* load : {"--rate", "--concurrency"}) {
     asked.clear();
-    EXPECT_EQ(Bench({"small", load, "200", "--beside", "heavy", "--beside-rows", "3",
-                     "--beside-concurrency", "2"}),
+    EXPECT_EQ(Bench({"small", load, "200", "--background", "heavy", "--background-rows", "3",
+                     "--background-concurrency", "2"}),
               0);
     ASSERT_EQ(points_.size(), 2U);
     EXPECT_EQ(points_[0]["target"], "server");
     EXPECT_EQ(points_[0]["codes"]["OK"], asked["small"]);
-    EXPECT_EQ(points_[1]["target"], "beside");
+    EXPECT_EQ(points_[1]["target"], "background");
     EXPECT_EQ(points_[1]["concurrency"], 2);
     EXPECT_EQ(points_[1]["rows_per_call"], 3);
     EXPECT_EQ(points_[1]["codes"]["OK"], asked["heavy"]);
   }
-  EXPECT_EQ(Bench({"small", "--beside", "heavy", "--echo", server_.address()}), 2);
+  EXPECT_EQ(Bench({"small", "--background", "heavy", "--echo", server_.address()}), 2);
 }
 
 TEST_F(BenchVerbTest, AStreamThatTheServerRefuses) {
@@ -208,7 +209,7 @@ TEST_F(BenchVerbTest, SpeaksNoTls) {
     std::vector<std::string> arguments = {"m", "--concurrency", "1"};
     arguments.insert(arguments.end(), tls.begin(), tls.end());
     EXPECT_EQ(Bench(arguments), 2);
-    EXPECT_THAT(err_, HasSubstr("bench speaks no TLS"));
+    EXPECT_THAT(err_, HasSubstr("bench does not support TLS"));
   }
   server_.predict = [](const auto&, auto*) { return grpc::Status::OK; };
   EXPECT_EQ(Bench({"m", "--concurrency", "1", "--ca-file", "/nowhere", "--no-tls"}), 0) << err_;
@@ -221,7 +222,7 @@ TEST_F(BenchVerbTest, UnknownModelsAndBadWeights) {
   EXPECT_EQ(Bench({"x"}), 1);
   EXPECT_EQ(err_, "sigctl: NOT_FOUND: no model 'x'\n");
   EXPECT_EQ(Bench({"x=0"}), 2);
-  EXPECT_THAT(err_, HasSubstr("'x=0': the weight is a number above 0"));
+  EXPECT_THAT(err_, HasSubstr("'x=0': the weight is not a number above 0"));
   EXPECT_EQ(Bench({"x", "--rate", "5", "--concurrency", "5"}), 2);
 }
 

@@ -64,20 +64,61 @@ TEST(CsvTest, LabelColumnsKeepTheOrderAsked) {
   EXPECT_THAT(data.arrays[0].values, ElementsAre(2));
 }
 
+TEST(CsvTest, SeparatorsAndEncodings) {
+  for (const char* const text : {"a,b\n1,2\n", "a;b\n1;2\n", "a\tb\n1\t2\n", "\"x;y\",b\n1,2\n"}) {
+    ASSERT_OK_AND_ASSIGN(const InputData data, ReadCsv(text, {}));
+    EXPECT_THAT(data.arrays[0].values, ElementsAre(1, 2)) << text;
+  }
+  ASSERT_OK_AND_ASSIGN(const InputData chosen, ReadCsv("a,x;b\n1;2\n", {.separator = ';'}));
+  EXPECT_THAT(chosen.column_names, ElementsAre("a,x", "b"));
+  const std::string little(
+      "\xFF\xFE\xE4\0,\0b\0\n\0"
+      "1\0,\0"
+      "2\0",
+      16);
+  const std::string big(
+      "\xFE\xFF\0\xE4\0,\0b\0\n\0"
+      "1\0,\0"
+      "2",
+      16);
+  for (const std::string& text : {little, big}) {
+    ASSERT_OK_AND_ASSIGN(const InputData data, ReadCsv(text, {}));
+    EXPECT_THAT(data.column_names, ElementsAre("\xC3\xA4", "b"));
+    EXPECT_THAT(data.arrays[0].values, ElementsAre(1, 2));
+  }
+}
+
+TEST(CsvTest, FeaturesAndDroppedColumns) {
+  const std::string text = "id,a,b,y\nP-1,1,2,0\nP-2,3,4,1\n";
+  ASSERT_OK_AND_ASSIGN(const InputData dropped,
+                       ReadCsv(text, {.label_columns = {"y"}, .dropped = {"id"}}));
+  EXPECT_THAT(dropped.column_names, ElementsAre("a", "b"));
+  EXPECT_THAT(dropped.arrays[0].values, ElementsAre(1, 2, 3, 4));
+  ASSERT_OK_AND_ASSIGN(const InputData chosen, ReadCsv(text, {.features = {"b", "a"}}));
+  EXPECT_THAT(chosen.arrays[0].values, ElementsAre(2, 1, 4, 3));
+  EXPECT_THAT(ReadCsv(text, {.features = {"a"}, .dropped = {"a"}}),
+              StatusIs(kBad, HasSubstr("'a' is given twice")));
+  EXPECT_THAT(ReadCsv("alpha,b\n1,2\n", {.features = {"alhpa"}}),
+              StatusIs(kBad, HasSubstr("did you mean alpha?")));
+}
+
 TEST(CsvTest, BadTables) {
   const std::vector<BadInput> cases = {
       {"", "no rows"},
       {"\n\r\n", "no rows"},
       {"a,b\n", "a header but no rows"},
-      {"a,b\n1,2\n3\n", "line 3: 1 fields, but line 1 has 2"},
-      {"a,b\n1,2,3\n", "line 2: 3 fields, but line 1 has 2"},
-      {"a,b\n1,x\n", "line 2, column 2 ('b'): 'x' is not a number"},
-      {"1,2\n3,x\n", "line 2, column 2: 'x' is not a number"},
-      {"a,b\n1,\n", "line 2, column 2 ('b'): is empty"},
+      {"a,b\n1,2\n3\n", "row 2 (line 3): 1 fields, but line 1 has 2; the separator is ','"},
+      {"a,b\n1,2,3\n", "row 1 (line 2): 3 fields, but line 1 has 2"},
+      {"a,b\n1,x\n", "row 1 (line 2), column 2 ('b'): 'x' is not a number; --drop b leaves"},
+      {"1,2\n3,x\n", "row 2 (line 2), column 2: 'x' is not a number"},
+      {"a,b\n1,\n", "row 1 (line 2), column 2 ('b'): is empty"},
       {"a,b\n1,1e999\n", "is not a number"},
       {"a,b\n1,\"2\n", "line 2, column 2: the quote is never closed"},
       {"a,b\n1,\"2\"x\n", "line 2, column 2: text after the closing quote"},
-      {"a;b\n1;2\n", "fields are separated by commas"},
+      {"a;b\n1,5;2\n", "the decimal sign is a point"},
+      {"a,b,c\n1;2,3,4\n", "the separator is ','"},
+      {std::string("a\0b\0", 4), "UTF-16 needs a byte-order mark"},
+      {"gr\xF6\xDF\x65,b\n1,2\n", "the header is not UTF-8"},
   };
   for (const BadInput& c : cases) {
     EXPECT_THAT(
@@ -109,9 +150,9 @@ TEST(JsonTest, TheThreeForms) {
 
 TEST(JsonTest, BadJson) {
   const std::vector<BadInput> cases = {
-      {"", "parse error"},
-      {"[[1,2],[3,", "parse error"},
-      {"[[1,NaN]]", "parse error"},
+      {"", "not JSON from line 1, column"},
+      {"[[1,2],[3,", "not JSON from line 1, column"},
+      {"[[1,NaN]]", "not JSON from line 1, column"},
       {"3", "expected [[...]]"},
       {"{}", "expected [[...]]"},
       {R"({"inputs": {}})", "expected [[...]]"},
@@ -123,7 +164,7 @@ TEST(JsonTest, BadJson) {
       {"[[1,null]]", "rows[0][1]: a number is expected, not null"},
       {"[9007199254740993]", "rows[0]: an integer of 2^53"},
       {"[[[[[[[[[1]]]]]]]]]", "nested more than 8 deep"},
-      {std::string(100000, '['), "parse error"},
+      {std::string(100000, '['), "not JSON from line 1, column"},
       {std::string(100000, '[') + std::string(100000, ']'), "nested more than 8 deep"},
   };
   for (const BadInput& c : cases) {

@@ -1,16 +1,20 @@
 // What sigctl makes of values: tensors from files, verdicts on predictions, jobs, models and
 // progress as text.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "client/cli/job_report.h"
 #include "client/cli/model_inputs.h"
 #include "client/cli/model_report.h"
 #include "client/cli/progress.h"
 #include "client/cli/verdicts.h"
+#include "client/cli/writers.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve::cli {
@@ -115,55 +119,109 @@ PredictionOutput Probabilities(std::vector<int64_t> shape, std::vector<float> va
           .probabilities = std::move(values)};
 }
 
-std::vector<bool> Judge(const PredictionOutput& output, const std::vector<std::string>& labels,
-                        int64_t columns, std::vector<float> thresholds = {}) {
+InputData WithLabels(std::vector<std::string> labels, int64_t columns) {
+  InputData data{.source = "f.csv", .labels = std::move(labels)};
+  for (int64_t c = 0; c < columns; ++c) data.label_names.push_back(absl::StrCat("y", c));
+  return data;
+}
+
+Verdicts JudgeOutput(const PredictionOutput& output, const std::vector<std::string>& labels,
+                     int64_t columns, std::vector<float> thresholds = {}) {
   ModelInfo model;
   model.outputs = {{.name = "p", .thresholds = std::move(thresholds)}};
-  const auto right = JudgeRows({output}, model, labels, columns);
-  EXPECT_OK(right);
-  return right.value_or(std::vector<bool>{});
+  const auto verdicts = Judge({output}, model, WithLabels(labels, columns));
+  EXPECT_OK(verdicts);
+  return verdicts.value_or(Verdicts{});
 }
 
 TEST(VerdictsTest, BinaryAtTheModelsThreshold) {
   const PredictionOutput p = Probabilities({2, 1}, {0.4F, 0.6F});
-  EXPECT_THAT(Judge(p, {"0", "1"}, 1), ElementsAre(true, true));
-  EXPECT_THAT(Judge(p, {"0", "1"}, 1, {0.7F}), ElementsAre(true, false));
+  EXPECT_THAT(JudgeOutput(p, {"0", "1"}, 1).right, ElementsAre(true, true));
+  EXPECT_THAT(JudgeOutput(p, {"0", "1"}, 1, {0.7F}).right, ElementsAre(true, false));
 }
 
-TEST(VerdictsTest, EveryLabelOfARowMustAgree) {
+TEST(VerdictsTest, AccuracyIsTheShareOfRightDecisions) {
   const PredictionOutput p = Probabilities({2, 2}, {0.9F, 0.2F, 0.9F, 0.8F});
-  EXPECT_THAT(Judge(p, {"1", "0", "1", "0"}, 2), ElementsAre(true, false));
-  EXPECT_THAT(Judge(p, {"1", "0", "1", "0"}, 2, {0.5F, 0.85F}), ElementsAre(true, true));
+  const Verdicts verdicts = JudgeOutput(p, {"1", "0", "1", "0"}, 2);
+  EXPECT_THAT(verdicts.right, ElementsAre(true, false));
+  EXPECT_EQ(verdicts.accuracy, 0.75);
+  ASSERT_EQ(verdicts.labels.size(), 2U);
+  EXPECT_EQ(verdicts.labels[0].name, "y0");
+  EXPECT_EQ(verdicts.labels[0].positives, 2);
+  EXPECT_EQ(verdicts.labels[0].f1, 1.0);
+  EXPECT_EQ(verdicts.labels[0].roc_auc, std::nullopt);
+  EXPECT_EQ(verdicts.labels[1].accuracy, 0.5);
+  EXPECT_EQ(verdicts.labels[1].f1, 0.0);
+  EXPECT_THAT(JudgeOutput(p, {"1", "0", "1", "0"}, 2, {0.5F, 0.85F}).right,
+              ElementsAre(true, true));
 }
 
-TEST(VerdictsTest, DecisionsOfTheServerGoFirst) {
+TEST(VerdictsTest, RocAucCountsPairsAndHalvesTies) {
+  EXPECT_EQ(RocAuc({0.1F, 0.4F, 0.35F, 0.8F}, {false, false, true, true}), 0.75);
+  EXPECT_EQ(RocAuc({0.5F, 0.5F, 0.9F}, {false, true, true}), 0.75);
+  EXPECT_EQ(RocAuc({0.1F, 0.2F}, {true, true}), std::nullopt);
+  EXPECT_EQ(RocAuc({0.1F, NAN}, {true, false}), std::nullopt);
+}
+
+TEST(VerdictsTest, DecisionsOfTheServerComeBeforeThresholds) {
   PredictionOutput p = Probabilities({1, 1}, {0.9F});
   p.decisions = {false};
-  EXPECT_THAT(Judge(p, {"0"}, 1), ElementsAre(true));
+  EXPECT_THAT(JudgeOutput(p, {"0"}, 1).right, ElementsAre(true));
 }
 
 TEST(VerdictsTest, TheMostProbableClassByNumberOrName) {
   PredictionOutput p = Probabilities({2, 3}, {0.1F, 0.7F, 0.2F, 0.5F, 0.3F, 0.2F});
   p.labels = {"cat", "dog", "cow"};
-  EXPECT_THAT(Judge(p, {"dog", "2"}, 1), ElementsAre(true, false));
+  EXPECT_THAT(JudgeOutput(p, {"dog", "2"}, 1).right, ElementsAre(true, false));
 }
 
 TEST(VerdictsTest, ClassIds) {
   const PredictionOutput ids{.name = "id", .shape = {2}, .int64_values = {4, 5}};
-  EXPECT_THAT(Judge(ids, {"4", "6"}, 1), ElementsAre(true, false));
+  EXPECT_THAT(JudgeOutput(ids, {"4", "6"}, 1).right, ElementsAre(true, false));
 }
 
 TEST(VerdictsTest, WhatCannotBeCompared) {
   const auto why = [](const PredictionOutput& output, const std::vector<std::string>& labels,
                       int64_t columns) {
-    return std::string(JudgeRows({output}, {}, labels, columns).status().message());
+    return std::string(Judge({output}, {}, WithLabels(labels, columns)).status().message());
   };
   EXPECT_EQ(why({.name = "raw", .shape = {1}, .probabilities = {3}}, {"1"}, 1),
-            "the model's outputs are no probabilities");
+            "the model has no probability or class output");
   EXPECT_EQ(why(Probabilities({1, 3}, {0, 0, 0}), {"1", "0"}, 2),
-            "2 label columns, but 3 values in each row of 'p'");
-  EXPECT_EQ(why(Probabilities({1, 1}, {0}), {"yes"}, 1),
-            "true label 'yes' is not 0 or 1, and the model names no labels");
+            "the file has 2 label columns, each row of 'p' has 3 values");
+  EXPECT_EQ(why(Probabilities({1, 1}, {0}), {"maybe"}, 1),
+            "f.csv: row 1, column 'y0': label 'maybe' is not 1 or 0, true or false, yes or no");
+  EXPECT_EQ(why(Probabilities({1, 3}, {0, 0, 0}), {"3"}, 1),
+            "f.csv: row 1, column 'y0': label '3' is not a class from 0 to 2");
+  EXPECT_EQ(why(Probabilities({1, 3}, {0, 0, 0}), {"bird"}, 1),
+            "f.csv: row 1, column 'y0': label 'bird' is not a class number or one of the model's "
+            "label names");
+}
+
+// Tables.
+
+TEST(TableTest, LongTextsContinueBetweenWords) {
+  const Grid grid{.names = {"model", "reason"},
+                  .rows = {{"m", "the quick brown fox jumps over the lazy dog"}, {"n", "none"}}};
+  std::ostringstream out;
+  WriteTable(grid, 30, out);
+  EXPECT_EQ(out.str(),
+            "model  reason\n"
+            "m      the quick brown fox\n"
+            "       jumps over the lazy dog\n"
+            "n      none\n");
+}
+
+TEST(TableTest, TooManyColumnsAreSeveralTables) {
+  std::ostringstream out;
+  WriteTable({.names = {"row", "aaaaaa", "bbbbbb", "cccccc"}, .rows = {{"1", "2", "3", "4"}}}, 20,
+             out);
+  EXPECT_EQ(out.str(),
+            "row  aaaaaa  bbbbbb\n"
+            "  1       2       3\n"
+            "\n"
+            "row  cccccc\n"
+            "  1       4\n");
 }
 
 // Progress.
@@ -224,7 +282,7 @@ client::Job Succeeded() {
 
 TEST(JobReportTest, ASuccess) {
   std::ostringstream out;
-  WriteJob(Succeeded(), OutputFormat::kTable, out);
+  WriteJob(Succeeded(), {OutputFormat::kTable}, out);
   EXPECT_EQ(out.str(),
             "j1: published m version 2 after 2.5 s\n"
             "  rows                 8 training, 2 validation\n"
@@ -238,22 +296,22 @@ TEST(JobReportTest, ASuccess) {
 TEST(JobReportTest, AFailureSaysWhyAndThatNothingWasPublished) {
   client::Job job{.job_id = "j2", .state = client::JobState::kFailed, .message = "loss is NaN"};
   std::ostringstream out;
-  WriteJob(job, OutputFormat::kTable, out);
+  WriteJob(job, {OutputFormat::kTable}, out);
   EXPECT_THAT(out.str(), HasSubstr("j2: FAILED, epoch 0 of 0: loss is NaN; nothing was published"));
 }
 
 TEST(JobReportTest, JsonAndCsv) {
   std::ostringstream json;
-  WriteJobs({Succeeded()}, OutputFormat::kJson, json);
+  WriteJobs({Succeeded()}, {OutputFormat::kJson}, json);
   EXPECT_THAT(json.str(), HasSubstr(R"("state": "SUCCEEDED")"));
   EXPECT_THAT(json.str(), HasSubstr(R"("validation_loss": 0.25)"));
   std::ostringstream csv;
-  WriteJob(Succeeded(), OutputFormat::kCsv, csv);
+  WriteJob(Succeeded(), {OutputFormat::kCsv}, csv);
   EXPECT_EQ(csv.str(),
             "job,model,state,epochs,training loss,validation loss,ROC-AUC,version,created,message\n"
             "j1,m,SUCCEEDED,3/3,0.500000,0.250000,-,2,2023-11-14 22:13:20 UTC,\n");
   std::ostringstream none;
-  WriteJobs({}, OutputFormat::kTable, none);
+  WriteJobs({}, {OutputFormat::kTable}, none);
   EXPECT_EQ(none.str(), "no training jobs\n");
 }
 
@@ -270,7 +328,7 @@ TEST(ModelReportTest, AModelAsTable) {
       {.name = "m", .version = 2, .state = client::ModelState::kFailed, .reason = "no\nfile"},
       {.name = "m", .version = 1, .state = client::ModelState::kReady}};
   std::ostringstream out;
-  WriteModel(model, OutputFormat::kTable, out);
+  WriteModel(model, {OutputFormat::kTable}, out);
   EXPECT_EQ(out.str(),
             "m version 1, rows of several requests share a batch\n"
             "\n"
@@ -283,13 +341,13 @@ TEST(ModelReportTest, AModelAsTable) {
             "m            2  FAILED  no?file\n"
             "m            1  READY\n");
   std::ostringstream json;
-  WriteModel(model, OutputFormat::kJson, json);
+  WriteModel(model, {OutputFormat::kJson}, json);
   EXPECT_THAT(json.str(), HasSubstr(R"("shape": null)"));
 }
 
 TEST(ModelReportTest, AnEmptyRepository) {
   std::ostringstream out;
-  WriteModels({}, OutputFormat::kTable, out);
+  WriteModels({}, {OutputFormat::kTable}, out);
   EXPECT_EQ(out.str(), "no models in the repository\n");
 }
 

@@ -3,6 +3,7 @@
 #include "client/cli/sigctl.h"
 
 #include <algorithm>
+#include <map>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -21,11 +22,14 @@ struct Result {
   std::string err;
 };
 
-Result Invoke(std::vector<std::string> arguments, const std::string& input = "") {
+Result Invoke(const std::vector<std::string>& arguments, const std::string& input = "",
+              const std::map<std::string, std::string>& environment = {}, size_t columns = 0) {
   std::istringstream in(input);
   std::ostringstream out;
   std::ostringstream err;
-  const int code = RunSigctl(std::move(arguments), {.in = &in, .out = &out, .err = &err});
+  const int code = RunSigctl(
+      arguments,
+      {.in = &in, .out = &out, .err = &err, .out_columns = columns, .environment = environment});
   return {code, out.str(), err.str()};
 }
 
@@ -80,7 +84,7 @@ TEST_F(SigctlTest, PredictAsTable) {
             "  1  0.250000       0\n"
             "  2  0.750000       1\n"
             "  3  0.750000       0  wrong\n"
-            "3 rows by m version 3, accuracy 0.6667 (1 wrong)\n");
+            "3 rows by m version 3, accuracy 0.6667 (1 wrong), F1 0.6667, ROC-AUC 0.7500\n");
   EXPECT_EQ(result.err, "");
   EXPECT_EQ(result.code, 0);
 }
@@ -153,14 +157,49 @@ TEST_F(SigctlTest, NoTlsMeansPlainTextWhateverElseIsSaid) {
     return grpc::Status::OK;
   };
   EXPECT_EQ(Ask({"health", "--no-tls", "--ca-file", "/nowhere", "--server-name", "x"}).code, 0);
-  setenv("SIGSERVE_CA_FILE", "/nowhere", 1);
-  const Result as_the_environment_says = Ask({"health"});
-  const Result plain = Ask({"health", "--no-tls"});
-  unsetenv("SIGSERVE_CA_FILE");
-  EXPECT_THAT(as_the_environment_says.err, HasSubstr("'/nowhere'"));
-  EXPECT_EQ(as_the_environment_says.code, 2);
+  const std::map<std::string, std::string> environment = {{"SIGSERVE_ADDRESS", server_.address()},
+                                                          {"SIGSERVE_CA_FILE", "/nowhere"}};
+  const Result with_tls = Invoke({"health"}, "", environment);
+  const Result plain = Invoke({"health", "--no-tls"}, "", environment);
+  EXPECT_THAT(with_tls.err, HasSubstr("'/nowhere'"));
+  EXPECT_EQ(with_tls.code, 2);
   EXPECT_EQ(plain.err, "");
   EXPECT_EQ(plain.code, 0);
+}
+
+TEST_F(SigctlTest, TablesFitTheTerminal) {
+  server_.predict = [](const v1::PredictRequest&, v1::PredictResponse* response) {
+    v1::PredictOutput* output = response->add_outputs();
+    output->set_is_probability(true);
+    for (const int64_t size : {1, 20}) output->add_shape(size);
+    for (int i = 0; i < 20; ++i) {
+      output->add_probabilities(0.5F);
+      output->add_labels("label_number_" + std::to_string(i));
+    }
+    return grpc::Status::OK;
+  };
+  const Result result =
+      Invoke({"predict", "m", "--row", "1,2", "-a", server_.address()}, "", {}, /*columns=*/80);
+  std::istringstream lines(result.out);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80U) << line;
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_THAT(result.out, HasSubstr("label_number_" + std::to_string(i)));
+  }
+}
+
+TEST_F(SigctlTest, LabelsAreWordsOrNumbersAndOtherTextIsRefused) {
+  for (const char* const labels : {"no\nyes\n", "FALSE\nTrue\n", "0\nspam\n"}) {
+    std::string rows = "a,b,y\n";
+    std::istringstream lines(labels);
+    for (std::string label; std::getline(lines, label);) rows += "1,2," + label + "\n";
+    const Result result = Ask({"predict", "m", "-i", "-", "-l", "y"}, rows);
+    EXPECT_THAT(result.out, HasSubstr("accuracy 1.0000 (0 wrong)")) << labels;
+  }
+  const Result result = Ask({"predict", "m", "-i", "-", "-l", "y"}, "a,b,y\n1,2,0\n1,2,ham\n");
+  EXPECT_EQ(result.err,
+            "sigctl: standard input: row 2, column 'y': label 'ham' is not 1 or 0, true or false, "
+            "yes or no, or spam\n");
+  EXPECT_EQ(result.code, 2);
 }
 
 // Failures.
@@ -192,11 +231,68 @@ TEST(SigctlUsageTest, NobodyListens) {
 
 TEST(SigctlUsageTest, BadUsage) {
   EXPECT_EQ(Invoke({}).code, 2);
-  EXPECT_EQ(Invoke({"predict"}).err, "sigctl: MODEL is required; see sigctl predict --help\n");
+  EXPECT_EQ(Invoke({"predict"}).err,
+            "sigctl: predict: MODEL is missing; see sigctl predict --help\n");
   EXPECT_EQ(Invoke({"predict", "m"}).code, 2);
   EXPECT_EQ(Invoke({"predict", "m", "--version", "0", "--row", "1"}).code, 2);
   EXPECT_THAT(Invoke({"train", "m", "--data", "/nowhere.csv", "--label-column", "y"}).err,
               HasSubstr("/nowhere.csv: No such file"));
+}
+
+TEST(SigctlUsageTest, MistypedNamesAndValuesInPlainWords) {
+  const struct {
+    std::vector<std::string> arguments;
+    std::string message;
+  } cases[] = {
+      {{"pridict", "m"}, "unknown verb pridict; did you mean predict?; see sigctl --help"},
+      {{"--adress", "x", "models"}, "unknown option --adress; did you mean --address?"},
+      {{"predict", "m", "--imput", "x"},
+       "predict: unknown option --imput; did you mean --input?; see sigctl predict --help"},
+      {{"predict", "m", "--zzz"}, "predict: unknown option --zzz; see"},
+      {{"predict", "m", "--input"}, "predict: --input lacks its value (FILE)"},
+      {{"predict", "m", "-ix", "-i", "y"}, "predict: --input is given twice"},
+      {{"predict", "m", "n"}, "predict: unexpected argument 'n'"},
+      {{"predict", "m", "--logits=1"}, "predict: --logits takes no value"},
+      {{"predict", "m", "--version", "1", "--label", "x", "--row", "1"},
+       "--version and --label exclude each other"},
+      {{"models", "--output", "yaml"}, "models: --output is 'yaml'; expected table, json or csv;"},
+      {{"models", "--output", "jsn"}, "did you mean json?"},
+      {{"models", "--timeout", "0"},
+       "models: --timeout is '0'; expected a number from 0.001 to 1000000"},
+      {{"train", "m", "-d", "x", "-l", "y", "--epochs", "0"},
+       "train: --epochs is '0'; expected a whole number of at least 1"},
+      {{"train", "m", "-d", "x", "-l", "y", "--hidden", "8,,4"},
+       "train: --hidden is '8,,4'; expected a whole number of at least 1"},
+      {{"train", "m", "-d", "x", "-l", "y", "--learning-rate", "inf"},
+       "train: --learning-rate is 'inf'; expected a number above 0"},
+  };
+  for (const auto& c : cases) {
+    const Result result = Invoke(c.arguments);
+    EXPECT_THAT(result.err, HasSubstr(c.message));
+    EXPECT_EQ(result.code, 2);
+  }
+}
+
+TEST(SigctlUsageTest, UnderscoresAndEqualSignsAndAttachedValues) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"train", "m", "--data=/no.csv", "--label_column=y"},
+        {"train", "m", "-d/no.csv", "-ly", "--batch_size", "3"},
+        {"--timeout", "1", "train", "-l", "y", "-d", "/no.csv", "--", "m"}}) {
+    EXPECT_THAT(Invoke(arguments).err, HasSubstr("/no.csv: No such file"));
+  }
+}
+
+TEST(SigctlUsageTest, HelpOfAVerbShowsAllItsOptions) {
+  const std::string help = Invoke({"predict", "--help"}).out;
+  for (const char* option : {"--input", "--address", "--output", "--timeout", "--ca-file"}) {
+    EXPECT_THAT(help, HasSubstr(option));
+  }
+  std::istringstream lines(help);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 90U) << line;
+}
+
+TEST(SigctlUsageTest, TheVersionIsTheProjects) {
+  EXPECT_EQ(Invoke({"--version"}).out, "sigctl " SIGSERVE_VERSION "\n");
 }
 
 TEST(SigctlUsageTest, TlsFilesThatCannotBeReadAreNamed) {

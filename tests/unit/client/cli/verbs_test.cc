@@ -1,7 +1,7 @@
 // The verbs about models and training, against a sigserve in the process.
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -63,11 +63,13 @@ class VerbsTest : public testing::Test {
     arguments.insert(arguments.end(), {"--address", server_.address()});
     return Invoke(std::move(arguments), input);
   }
-  static Result Invoke(std::vector<std::string> arguments, const std::string& input = "") {
+  static Result Invoke(const std::vector<std::string>& arguments, const std::string& input = "",
+                       const std::map<std::string, std::string>& environment = {}) {
     std::istringstream in(input);
     std::ostringstream out;
     std::ostringstream err;
-    const int code = RunSigctl(std::move(arguments), {.in = &in, .out = &out, .err = &err});
+    const int code =
+        RunSigctl(arguments, {.in = &in, .out = &out, .err = &err, .environment = environment});
     return {code, out.str(), err.str()};
   }
 
@@ -192,9 +194,8 @@ TEST_F(VerbsTest, NpyFilesAndTheAddressFromTheEnvironment) {
   std::ofstream(path, std::ios::binary)
       << std::string("\x93NUMPY\x01\x00", 8) << static_cast<char>(header.size()) << '\0' << header
       << row;
-  setenv("SIGSERVE_ADDRESS", server_.address().c_str(), 1);
-  const Result result = Invoke({"predict", "m", "--input", path});
-  unsetenv("SIGSERVE_ADDRESS");
+  const Result result =
+      Invoke({"predict", "m", "--input", path}, "", {{"SIGSERVE_ADDRESS", server_.address()}});
   std::filesystem::remove(path);
   EXPECT_EQ(result.err, "");
   EXPECT_EQ(sent, row);
@@ -203,8 +204,10 @@ TEST_F(VerbsTest, NpyFilesAndTheAddressFromTheEnvironment) {
 // Failures.
 
 TEST_F(VerbsTest, TrainRefusesBadLabelsAndFlags) {
-  EXPECT_EQ(Ask({"train", "m", "-d", "-", "-l", "y"}, "a,y\n1,2\n").err,
-            "sigctl: standard input: row 1, column 'y': label '2' is not 0 or 1\n");
+  EXPECT_EQ(
+      Ask({"train", "m", "-d", "-", "-l", "y"}, "a,y\n1,2\n").err,
+      "sigctl: standard input: row 1, column 'y': label '2' is not 1 or 0, true or false, yes "
+      "or no\n");
   const Result momentum = Ask({"train", "m", "-d", "-", "-l", "y", "--momentum", "0.5"}, kRows);
   EXPECT_EQ(momentum.err, "sigctl: train: --momentum belongs to --optimizer sgd\n");
   EXPECT_EQ(momentum.code, 2);

@@ -66,6 +66,7 @@ TESTS = {
     "tests/sweep": ["model"],
     "tests/differential": ["model"],
     "tests/integration": ["model", "server", "client"],
+    "tests/client_package": ["client"],
     "tests/fuzz": ["model", "server"],
     "tests/bench": ["model", "server", "client"],
     "tests/support": ["model", "server"],

@@ -21,6 +21,8 @@ COPY . .
 RUN tests/run.sh --fast
 
 FROM scratch
+LABEL org.opencontainers.image.title="sigserve" org.opencontainers.image.version="0.2.0" \
+      org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /image /
 USER 65532:65532
 EXPOSE 8001 8002

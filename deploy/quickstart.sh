@@ -41,7 +41,7 @@ die() { echo "quickstart.sh: $*" >&2; exit 1; }
 cores=$(nproc)
 cat <<TEXT
 sigserve quickstart: installs Debian packages, builds, serves the example models, predicts, trains a second version.
-On a machine without them, the packages take 1 to 3 minutes and 1 GB of disk; the build takes about $((30 / cores)) minutes
+On a machine without them, the packages take 1 to 3 minutes and 1 GB of disk; the build takes about $(((30 + cores - 1) / cores)) minutes
 on this machine's $cores cores and 0.5 GB. A second run takes seconds.
 TEXT
 
@@ -54,8 +54,10 @@ build=$root/build/release
 cd "$root"
 compile() {
   # A configured build folder stays as it is: with its tests, when it has them.
-  { [[ -f $build/build.ninja ]] || cmake --preset release -DSIGSERVE_TESTS=OFF; } >"$work/build.log" 2>&1 &&
-    cmake --build --preset release --target sigserve sigctl -j "$cores" 2>&1 | "$root/deploy/show_progress.sh" "$work/build.log"
+  {
+    { [[ -f $build/build.ninja ]] || cmake --preset release -DSIGSERVE_TESTS=OFF; } &&
+      cmake --build --preset release --target sigserve sigctl -j "$cores"
+  } 2>&1 | "$root/deploy/show_progress.sh" "$work/build.log"
 }
 compile || { tail -n 30 "$work/build.log" >&2; die "the build failed"; }
 echo "build/release/bin/sigserve, build/release/bin/sigctl"

@@ -1,25 +1,38 @@
 #!/bin/bash
-# show_progress.sh LOG: copies standard input to LOG and shows how far it is: ninja's "[n/N] ..." and apt's status lines
-# ("dlstatus:...", "pmstatus:..."), on a terminal in one line that is rewritten, elsewhere a line every five seconds.
+# show_progress.sh LOG [SECONDS]: copies standard input to LOG and shows how far it is: ninja's "[n/N] ..." and apt's status lines
+# ("dlstatus:...", "pmstatus:..."). On a terminal it rewrites one line, elsewhere it writes a line every SECONDS (5), also while
+# its input is silent (a long compile).
 set -euo pipefail
 log=$1
-shown=-5
-last=
+every=${2:-5}
+[[ ! -t 1 ]] || every=1
+shown=-$every
+last="   working"
 show() {
-  if [[ -t 1 ]]; then printf '\r\033[K%.*s' "$((${COLUMNS:-80} - 1))" "$last"; else echo "$last"; fi
+  local text="$last (${SECONDS} s)"
+  if [[ -t 1 ]]; then printf '\r\033[K%.*s' "$((${COLUMNS:-80} - 1))" "$text"; else echo "$text"; fi
   shown=$SECONDS
 }
-every=5
-[[ ! -t 1 ]] || every=0
-while IFS= read -r line; do
+line=
+while :; do
+  part=
+  status=0
+  IFS= read -r -t "$every" part || status=$?
+  line+=$part
+  if ((status > 128)); then # a timeout; `part` may be the start of a line
+    show
+    continue
+  fi
+  ((status == 0)) || [[ -n $line ]] || break
   printf '%s\n' "$line" >>"$log"
   case $line in
     '['*/*']'*) last="   ${line%%]*}] ${line##*/}" ;;
     dlstatus:* | pmstatus:*)
       IFS=: read -r _ _ percent what <<<"$line"
       last="   ${percent%%.*} % $what" ;;
-    *) continue ;;
   esac
+  line=
   ((SECONDS - shown < every)) || show
 done
-[[ -z $last ]] || { show; [[ ! -t 1 ]] || echo; }
+show
+[[ ! -t 1 ]] || echo

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
-"""readme_test.py BIN ROOT: runs the commands of every README, in order, in a copy of the tracked files.
+"""readme_test.py BIN ROOT: runs the commands of every README and guide, in order, in a copy of the tracked files.
 
 BIN: the folder with sigserve and sigctl. Each fenced block of sh, python and js is either run or listed in NOT_RUN with the reason
-and a cheaper check. A line of sh that starts the server runs in the background until the README ends. Fails on the first command
-that exits non-zero, on a block that neither runs nor is listed, and on a listed one that no README has. The check is checked first:
-it must find planted faults. Standard library only.
+and a cheaper check. A line of sh that starts the server runs in the background until the file ends. Free ports take the place of
+the ports in the text, so that a server on this machine does not matter. Fails on the first command that exits non-zero, on a block
+that neither runs nor is listed, and on a listed one that no file has. The test first tests itself: it must find planted faults.
+Standard library only.
 """
 import os
 import pathlib
@@ -30,6 +31,18 @@ NOT_RUN = {
     'const grpc = require("@grpc/grpc-js")': "needs npm packages",
 }
 SERVER = "build/release/bin/sigserve "
+PORTS = ("8001", "8002", "8443")  # what the text names
+
+
+def free_ports():
+    """PORTS -> ports that nothing listens on."""
+    sockets = [socket.socket() for _ in PORTS]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    found = {port: str(one.getsockname()[1]) for port, one in zip(PORTS, sockets)}
+    for one in sockets:
+        one.close()
+    return found
 
 
 def blocks(text):
@@ -54,15 +67,24 @@ class Runner:
     def __init__(self, root):
         self.root = root
         self.servers = []
+        self.ports = free_ports()
+        self.environment = dict(os.environ, SIGSERVE_ADDRESS=f"127.0.0.1:{self.ports['8001']}")
+
+    def on_free_ports(self, text):
+        return re.sub(r"(127\.0\.0\.1:|localhost:)(\d+)\b", lambda found: found[1] + self.ports.get(found[2], found[2]), text)
 
     def run(self, place, arguments, text):
-        done = subprocess.run(arguments, cwd=self.root, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(arguments, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=300,
+                              check=False)
         if done.returncode != 0:
             raise Failed(f"{place}: exit {done.returncode}\n{text}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
         return done.stdout
 
     def start_server(self, place, command):
         words = shlex.split(command, comments=True)
+        for flag, port in (("--grpc_address", "8001"), ("--http_address", "8002")):
+            if not any(word.startswith(flag) for word in words):
+                words.append(f"{flag}=127.0.0.1:{self.ports[port]}")
         server = subprocess.Popen(words, cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.servers.append(server)
         line = server.stdout.readline()  # the announcement, once it serves
@@ -123,7 +145,7 @@ def check_readme(runner, name, text, used):
         elif language == "js":
             raise Failed(f"{place}: a block that is neither run nor listed in NOT_RUN")
         else:
-            runner.run_block(place, language, block)
+            runner.run_block(place, language, runner.on_free_ports(block))
 
 
 # Text of a README -> what the failure must say; None = it passes.
@@ -150,8 +172,9 @@ def self_test(runner):
 
 
 def copy_tree(source, target):
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=source, capture_output=True, check=False)
-    if tracked.returncode == 0:
+    git = shutil.which("git")
+    tracked = git and subprocess.run([git, "ls-files", "-z"], cwd=source, capture_output=True, check=False)
+    if tracked and tracked.returncode == 0:
         for name in filter(None, tracked.stdout.decode().split("\0")):
             if (source / name).is_file():
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
@@ -160,13 +183,15 @@ def copy_tree(source, target):
         shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("build", ".git"))
 
 
+def documents(root):
+    """README.md and the guides at the top, then each folder's README."""
+    top = sorted(path for path in root.glob("*.md") if path.name != "README.md")
+    below = sorted(path for path in root.glob("*/**/README.md") if "build" not in path.relative_to(root).parts)
+    return [str(path.relative_to(root)) for path in [root / "README.md", *top, *below]]
+
+
 def main():
     binaries, source = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
-    for port in (8001, 8002, 8443):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                print(f"SKIPPED: port {port}, which the READMEs use, is taken")
-                sys.exit(77)
     with tempfile.TemporaryDirectory() as name:
         root = pathlib.Path(name)
         copy_tree(source, root)
@@ -175,20 +200,19 @@ def main():
         runner, used = Runner(root), set()
         self_test(runner)
         try:
-            readmes = ["README.md"] + sorted(str(p.relative_to(root)) for p in root.glob("*/README.md"))
-            for readme in readmes:
-                if readme != "README.md" and readme.split("/")[0] in ("client", "proto"):
+            for readme in documents(root):
+                if readme.split("/")[0] in ("client", "proto"):
                     runner.start_server(readme, f"{SERVER}--repository=deploy/examples/repository")
                 check_readme(runner, readme, (root / readme).read_text(encoding="utf-8"), used)
                 runner.stop_servers()
             unused = set(NOT_RUN) - used
             if unused:
-                raise Failed(f"NOT_RUN lists what no README has: {', '.join(sorted(unused))}")
+                raise Failed(f"NOT_RUN lists what no document has: {', '.join(sorted(unused))}")
         except Failed as failed:
             for server in runner.servers:
                 server.kill()
             sys.exit(str(failed))
-    print("Every README's commands work.")
+    print("The commands of every README and guide work.")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 
-# The start of a block -> why it is not run here. sh is still parsed (bash -n), python compiled; options of our programs are
+# The start of a block -> why it is not run here. sh is still parsed (bash -n), python compiled, js parsed if node is here; options of our programs are
 # looked up in their --help, and paths of this repository must exist.
 NOT_RUN = {
     "deploy/quickstart.sh --once": "installs packages and builds; its steps are run one by one here",
@@ -28,6 +28,7 @@ NOT_RUN = {
     "cmake --preset release -B build/bench": "needs a build of its own",
     "torch.onnx.export": "PyTorch is not a dependency of the tests",
     "onnx = skl2onnx": "skl2onnx and onnxmltools are not Debian packages",
+    "command -v protoc-gen-go": "Go's plugins are not a dependency of the tests",
     'const grpc = require("@grpc/grpc-js")': "needs npm packages",
 }
 SERVER = "build/release/bin/sigserve "
@@ -110,6 +111,9 @@ class Runner:
                 self.check_options(place, command)
         elif language == "python":
             compile(block, place, "exec")
+        elif language == "js" and shutil.which("node"):
+            (self.root / "build/block.js").write_text(block, encoding="utf-8")
+            self.run(place, ["node", "--check", "build/block.js"], block)
 
     def check_options(self, place, command):
         program = re.search(r"bin/(sigserve|sigctl)(?: +([a-z]+))?", command)

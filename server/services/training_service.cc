@@ -61,7 +61,11 @@ class TrainReactor final : public StreamReactor,
     }
     Leave();
   }
-  void OnDone() override { watch_->Remove(this); }
+  void OnDone() override {
+    watch_->Remove(this);
+    absl::MutexLock lock(&mutex_);
+    finished_ = true;  // the stream is gone, whether or not this reactor ended it
+  }
 
   absl::Duration last_heard() const override {
     absl::MutexLock lock(&mutex_);

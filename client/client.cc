@@ -95,11 +95,14 @@ class Client::Impl {
     for (int attempt = 1;; ++attempt) {
       grpc::ClientContext context;
       SetDeadline(deadline, &context);
+      const bool was_connected = IsConnected();
       Response response;
       const grpc::Status status = call(&context, &response);
       if (status.ok()) return response;
       if (attempt == 1 && IsUnreachableNow(status) && WaitingIsFutile()) return ToStatus(status);
-      if (!SleepBeforeRetry(attempt, status, context, deadline - environment_.now())) {
+      // The channel may have become ready after the call had failed.
+      const bool unreachable = !was_connected || !IsConnected();
+      if (!SleepBeforeRetry(attempt, status, context, unreachable, deadline - environment_.now())) {
         return ToStatus(status);
       }
     }
@@ -107,25 +110,27 @@ class Client::Impl {
 
   /// False when the error is to be returned.
   bool SleepBeforeRetry(int attempt, const grpc::Status& status, const grpc::ClientContext& context,
-                        absl::Duration remaining) {
-    const auto delay = DelayBeforeRetry({.max_attempts = options_.max_attempts,
-                                         .initial_backoff = options_.initial_backoff,
-                                         .max_backoff = options_.max_backoff},
-                                        {.number = attempt,
-                                         .code = static_cast<absl::StatusCode>(status.error_code()),
-                                         .unreachable = IsUnreachableNow(status),
-                                         .pushback_ms = Pushback(context),
-                                         .remaining = remaining},
-                                        environment_.uniform());
+                        bool unreachable, absl::Duration remaining) {
+    const auto delay = DelayBeforeRetry(
+        {.max_attempts = options_.max_attempts,
+         .initial_backoff = options_.initial_backoff,
+         .max_backoff = options_.max_backoff},
+        {.number = attempt,
+         .code = static_cast<absl::StatusCode>(status.error_code()),
+         .unreachable = unreachable && status.error_code() == grpc::StatusCode::UNAVAILABLE,
+         .pushback_ms = Pushback(context),
+         .remaining = remaining},
+        environment_.uniform());
     if (!delay) return false;
     environment_.sleep(*delay);
     return true;
   }
 
+  bool IsConnected() { return channel_->GetState(false) == GRPC_CHANNEL_READY; }
+
   /// A channel that is not READY after UNAVAILABLE: no server gave that answer.
   bool IsUnreachableNow(const grpc::Status& status) {
-    return status.error_code() == grpc::StatusCode::UNAVAILABLE &&
-           channel_->GetState(false) != GRPC_CHANNEL_READY;
+    return status.error_code() == grpc::StatusCode::UNAVAILABLE && !IsConnected();
   }
 
   absl::Status ToStatus(const grpc::Status& status) {
@@ -272,7 +277,7 @@ absl::Status Client::Impl::WatchJob(const std::string& job_id, int64_t after_eve
     if (unreachable && give_up_at == absl::InfiniteFuture()) {
       give_up_at = environment_.now() + options_.deadline;
     }
-    if (!SleepBeforeRetry(attempt, status, context, give_up_at - environment_.now())) {
+    if (!SleepBeforeRetry(attempt, status, context, unreachable, give_up_at - environment_.now())) {
       return ToStatus(status);
     }
   }

@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX, not <csignal>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -98,12 +99,37 @@ Socket Dial(const std::string& address, absl::Duration timeout) {
   return ConnectTo(found->ai_addr, found->ai_addrlen, timeout);
 }
 
+/// Blocks SIGPIPE in this thread: OpenSSL writes to sockets without MSG_NOSIGNAL.
+class NoSigpipe {
+ public:
+  NoSigpipe() {
+    sigemptyset(&sigpipe_);
+    sigaddset(&sigpipe_, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &sigpipe_, &before_);
+  }
+  ~NoSigpipe() {
+    if (sigismember(&before_, SIGPIPE) == 1) return;
+    const timespec at_once = {};
+    while (sigtimedwait(&sigpipe_, nullptr, &at_once) > 0) {
+    }
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  NoSigpipe(const NoSigpipe&) = delete;
+  NoSigpipe& operator=(const NoSigpipe&) = delete;
+
+ private:
+  sigset_t sigpipe_;
+  sigset_t before_;
+};
+
 /// What the handshake shows.
 struct Handshake {
-  bool is_tls = false;         // the server answered with a certificate
-  bool is_plain_text = false;  // the server's answer is not TLS
-  bool wants_certificate = false;
-  std::string not_trusted = {};  // why its certificate is not accepted; empty if it is
+  bool is_tls = false;             // the server answered with a certificate
+  bool is_plain_text = false;      // the server's answer is not TLS
+  bool wants_certificate = false;  // and none was given
+  bool alert = false;              // the server refused the client with a TLS alert
+  bool accepted = false;           // the server sent data: its HTTP/2 settings
+  std::string not_trusted = {};    // why its certificate is not accepted; empty if it is
 };
 
 int NoteCertificateRequest(SSL* ssl, X509** /*certificate*/, EVP_PKEY** /*key*/) {
@@ -126,21 +152,32 @@ std::string WhyNotTrusted(const SSL* ssl, const std::string& name) {
 
 Handshake ShakeHands(const Socket& socket, const TlsOptions& tls, const std::string& name) {
   Handshake result;
+  const NoSigpipe no_sigpipe;
   const SslContext context(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
   if (tls.ca_file.empty()) {
     SSL_CTX_set_default_verify_paths(context.get());
   } else {
     SSL_CTX_load_verify_locations(context.get(), tls.ca_file.c_str(), nullptr);
   }
-  SSL_CTX_set_client_cert_cb(context.get(), NoteCertificateRequest);
+  if (tls.certificate_file.empty()) {
+    SSL_CTX_set_client_cert_cb(context.get(), NoteCertificateRequest);
+  } else {
+    SSL_CTX_use_certificate_chain_file(context.get(), tls.certificate_file.c_str());
+    SSL_CTX_use_PrivateKey_file(context.get(), tls.key_file.c_str(), SSL_FILETYPE_PEM);
+  }
   const Ssl ssl(SSL_new(context.get()), &SSL_free);
   SSL_set_ex_data(ssl.get(), 0, &result);
   constexpr unsigned char kHttp2[] = {2, 'h', '2'};
   SSL_set_alpn_protos(ssl.get(), kHttp2, sizeof(kHttp2));
   if (!name.empty()) SSL_set_tlsext_host_name(ssl.get(), name.c_str());
   SSL_set_fd(ssl.get(), socket.fd());
+  ERR_clear_error();
   const bool connected = SSL_connect(ssl.get()) == 1;
+  // With TLS 1.3 the server judges the client's certificate after its own handshake has ended.
+  char first = 0;
+  result.accepted = connected && SSL_read(ssl.get(), &first, 1) == 1;
   const int reason = ERR_GET_REASON(ERR_peek_error());
+  result.alert = !result.accepted && reason >= SSL_AD_REASON_OFFSET;
   result.is_tls = connected || result.wants_certificate;
   result.is_plain_text = !connected && (reason == SSL_R_WRONG_VERSION_NUMBER ||
                                         reason == SSL_R_PACKET_LENGTH_TOO_LONG);
@@ -177,11 +214,12 @@ std::optional<Diagnosis> ProbeConnection(const std::string& address,
     return Diagnosis{ConnectFault::kServerNotTrusted,
                      absl::StrCat("the server's certificate is not trusted: ", seen.not_trusted)};
   }
-  if (seen.wants_certificate && options.certificate_file.empty()) {
+  if (seen.accepted) return std::nullopt;
+  if (seen.wants_certificate) {
     return Diagnosis{ConnectFault::kServerWantsCertificate,
                      "the server requires a client certificate, and this client has none"};
   }
-  if (seen.wants_certificate) {
+  if (seen.is_tls && seen.alert && !options.certificate_file.empty()) {
     return Diagnosis{ConnectFault::kServerWantsCertificate,
                      "the server does not accept this client's certificate"};
   }

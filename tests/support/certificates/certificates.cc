@@ -1,4 +1,4 @@
-#include "tests/integration/certificates.h"
+#include "tests/support/certificates/certificates.h"
 
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>

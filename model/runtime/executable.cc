@@ -76,7 +76,7 @@ Executable::~Executable() = default;
 absl::StatusOr<std::shared_ptr<const Executable>> Executable::Compile(const Graph& graph,
                                                                       const Numerics& numerics) {
   auto executable = CompileGraph(graph, numerics);
-  if (!executable.ok()) return WithToken(executable.status());
+  if (!executable.ok()) return WithCompileToken(executable.status());
   return executable;
 }
 

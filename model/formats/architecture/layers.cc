@@ -7,21 +7,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "model/base/error_tokens.h"
 #include "model/base/status_macros.h"
 
 namespace sigserve {
 namespace {
 
 constexpr int kMaxDepth = 16;
-
-/// "ARCH_X: text" becomes "ARCH_X: <what>: text".
-absl::Status WithLayer(const absl::Status& status, absl::string_view what) {
-  const absl::string_view message = status.message();
-  const size_t colon = message.find(": ");
-  if (status.ok() || colon == absl::string_view::npos) return status;
-  return absl::Status(status.code(),
-                      absl::StrCat(message.substr(0, colon + 2), what, message.substr(colon)));
-}
 
 absl::Status AddSequential(const model::Layer& layer, int depth, NetBuilder& net) {
   SIGSERVE_RETURN_IF_ERROR(CheckArguments(layer, {"layer"}));
@@ -44,9 +36,7 @@ absl::Status AddOne(const model::Layer& layer, NetBuilder& net) {
 
 }  // namespace
 
-absl::Status BadArgument(absl::string_view text) {
-  return absl::InvalidArgumentError(absl::StrCat("ARCH_ARGUMENT: ", text));
-}
+absl::Status BadArgument(absl::string_view text) { return Malformed("ARCH_ARGUMENT", text); }
 
 absl::Status CheckArguments(const model::Layer& layer,
                             std::initializer_list<absl::string_view> allowed) {
@@ -90,7 +80,7 @@ absl::Status AddLayer(const model::Layer& layer, int number, int depth, NetBuild
   }
   const absl::Status status = AddOne(layer, net);
   net.set_prefix(outer);
-  return WithLayer(
+  return WithSubject(
       status, absl::StrCat(layer.type().empty() ? "a layer without type" : Printable(layer.type()),
                            " ", Printable(absl::StrCat(outer, key))));
 }

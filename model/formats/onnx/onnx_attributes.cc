@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/base/error_tokens.h"
 #include "model/base/status_macros.h"
 
 namespace sigserve {
@@ -15,9 +16,7 @@ std::string TypeName(int type) {
   return AttributeProto::AttributeType_Name(static_cast<AttributeProto::AttributeType>(type));
 }
 
-absl::Status Bad(absl::string_view text) {
-  return absl::InvalidArgumentError(absl::StrCat("ONNX_ATTR: ", text));
-}
+absl::Status BadAttribute(absl::string_view text) { return Malformed("ONNX_ATTR", text); }
 
 /// The types whose fields hold something.
 std::vector<int> SetTypes(const AttributeProto& proto) {
@@ -52,18 +51,18 @@ bool IsList(int type) {
 absl::StatusOr<int> TypeOf(const AttributeProto& proto) {
   const std::vector<int> set = SetTypes(proto);
   if (set.size() > 1) {
-    return Bad(absl::StrCat("holds both ", TypeName(set[0]), " and ", TypeName(set[1])));
+    return BadAttribute(absl::StrCat("holds both ", TypeName(set[0]), " and ", TypeName(set[1])));
   }
   // Files of ir_version 1 had no type.
   if (proto.type() == AttributeProto::UNDEFINED) {
-    if (set.empty()) return Bad("has neither type nor value");
+    if (set.empty()) return BadAttribute("has neither type nor value");
     return set[0];
   }
   if (set.empty() && !IsList(proto.type())) {
-    return Bad(absl::StrCat("has no value of its type ", TypeName(proto.type())));
+    return BadAttribute(absl::StrCat("has no value of its type ", TypeName(proto.type())));
   }
   if (!set.empty() && set[0] != proto.type()) {
-    return Bad(
+    return BadAttribute(
         absl::StrCat("is announced as ", TypeName(proto.type()), ", holds ", TypeName(set[0])));
   }
   return static_cast<int>(proto.type());
@@ -143,8 +142,8 @@ absl::StatusOr<Attributes> AttributesFromOnnx(const onnx::NodeProto& node,
     SIGSERVE_RETURN_IF_ERROR(CheckName(proto.name(), "attribute"));
     const std::string what = absl::StrCat("attribute ", Printable(proto.name()));
     auto value = ReadValue(proto, external);
-    if (!value.ok()) return WithName(value.status(), what);
-    if (attributes.has(proto.name())) return Bad(absl::StrCat(what, " is given twice"));
+    if (!value.ok()) return WithSubject(value.status(), what);
+    if (attributes.has(proto.name())) return BadAttribute(absl::StrCat(what, " is given twice"));
     SIGSERVE_RETURN_IF_ERROR(attributes.Add(proto.name(), *std::move(value)));
   }
   return attributes;

@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "model/base/error_tokens.h"
 #include "model/base/status_macros.h"
 #include "model/base/utf8.h"
 #include "model/formats/weights/named_tensors.h"
@@ -31,9 +32,6 @@ constexpr size_t kMaxOpenFiles = 1000;
 constexpr size_t kMaxLocationBytes = 4096;
 constexpr size_t kHashBlock = size_t{1} << 20;
 
-absl::Status Bad(absl::string_view token, absl::string_view text) {
-  return absl::InvalidArgumentError(absl::StrCat(token, ": ", text));
-}
 absl::Status Denied(absl::string_view token, absl::string_view text) {
   return absl::PermissionDeniedError(absl::StrCat(token, ": ", text));
 }
@@ -76,8 +74,8 @@ absl::StatusOr<int64_t> ReadNumber(absl::string_view key, absl::string_view text
   int64_t number = 0;
   const bool digits = std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
   if (!digits || !absl::SimpleAtoi(text, &number)) {
-    return Bad("ONNX_EXT_RANGE",
-               absl::StrCat(key, " is ", Printable(text), ", expected a number of bytes"));
+    return Malformed("ONNX_EXT_RANGE",
+                     absl::StrCat(key, " is ", Printable(text), ", expected a number of bytes"));
   }
   return number;
 }
@@ -88,7 +86,7 @@ absl::StatusOr<Entry> ReadEntry(const onnx::TensorProto& proto) {
   for (const onnx::StringStringEntryProto& pair : proto.external_data()) {
     const std::string& key = pair.key();
     if (std::find(seen.begin(), seen.end(), key) != seen.end()) {
-      return Bad("ONNX_EXT_KEY", absl::StrCat("key ", Printable(key), " is given twice"));
+      return Malformed("ONNX_EXT_KEY", absl::StrCat("key ", Printable(key), " is given twice"));
     }
     seen.push_back(key);
     if (key == "location") {
@@ -100,13 +98,13 @@ absl::StatusOr<Entry> ReadEntry(const onnx::TensorProto& proto) {
     } else if (key == "checksum") {
       entry.checksum = absl::AsciiStrToLower(pair.value());
     } else {
-      return Bad("ONNX_EXT_KEY",
-                 absl::StrCat("key ", Printable(key),
-                              " is unknown: expected location, offset, length or checksum"));
+      return Malformed("ONNX_EXT_KEY",
+                       absl::StrCat("key ", Printable(key),
+                                    " is unknown: expected location, offset, length or checksum"));
     }
   }
   if (entry.location.empty()) {
-    return Bad("ONNX_EXT_KEY", "the data is in another file, and its location is missing");
+    return Malformed("ONNX_EXT_KEY", "the data is in another file, and its location is missing");
   }
   return entry;
 }
@@ -131,12 +129,8 @@ class Checker {
  private:
   absl::Status Check(const onnx::TensorProto& tensor) {
     if (!IsExternal(tensor)) return absl::OkStatus();
-    absl::Status status = ReadEntry(tensor).status();
-    if (status.ok()) return status;
-    const size_t token = status.message().find(": ") + 2;
-    return {status.code(),
-            absl::StrCat(status.message().substr(0, token), "tensor ", Printable(tensor.name()),
-                         ": ", status.message().substr(token))};
+    return WithSubject(ReadEntry(tensor).status(),
+                       absl::StrCat("tensor ", Printable(tensor.name())));
   }
   absl::Status Check(const onnx::SparseTensorProto& tensor) {
     SIGSERVE_RETURN_IF_ERROR(Check(tensor.values()));
@@ -213,7 +207,7 @@ absl::StatusOr<const RandomAccessFile*> ExternalFiles::Open(const std::string& l
       file_bytes_ += file->size();
       return file.get();
     case FoundWithin::Kind::kMissing:
-      return Bad("ONNX_EXT_MISSING", absl::StrCat(what, " is not in the version's folder"));
+      return Malformed("ONNX_EXT_MISSING", absl::StrCat(what, " is not in the version's folder"));
     case FoundWithin::Kind::kLink:
       return Denied("ONNX_EXT_LINK", absl::StrCat(what, " is a link, or reached through one"));
     case FoundWithin::Kind::kOther:
@@ -232,12 +226,13 @@ absl::StatusOr<ExternalFiles::Place> ExternalFiles::Find(const onnx::TensorProto
   SIGSERVE_ASSIGN_OR_RETURN(const RandomAccessFile* file, Open(entry.location));
   const int64_t length = entry.length.value_or(bytes);
   if (entry.offset > file->size() || length > file->size() - entry.offset) {
-    return Bad("ONNX_EXT_RANGE", absl::StrCat(length, " bytes from ", entry.offset, " on: file ",
-                                              Printable(entry.location), " has ", file->size()));
+    return Malformed("ONNX_EXT_RANGE",
+                     absl::StrCat(length, " bytes from ", entry.offset, " on: file ",
+                                  Printable(entry.location), " has ", file->size()));
   }
   if (length != bytes) {
-    return Bad("ONNX_SIZE_MISMATCH",
-               absl::StrCat("the shape needs ", bytes, " bytes, length is ", length));
+    return Malformed("ONNX_SIZE_MISMATCH",
+                     absl::StrCat("the shape needs ", bytes, " bytes, length is ", length));
   }
   if (!entry.checksum.empty()) {
     std::string& sha1 = sha1_[entry.location];
@@ -245,9 +240,9 @@ absl::StatusOr<ExternalFiles::Place> ExternalFiles::Find(const onnx::TensorProto
       SIGSERVE_ASSIGN_OR_RETURN(sha1, HashOf(*file));
     }
     if (sha1 != entry.checksum) {
-      return Bad("ONNX_EXT_HASH",
-                 absl::StrCat("file ", Printable(entry.location), " has SHA-1 ", sha1,
-                              ", the model says ", Printable(entry.checksum)));
+      return Malformed("ONNX_EXT_HASH",
+                       absl::StrCat("file ", Printable(entry.location), " has SHA-1 ", sha1,
+                                    ", the model says ", Printable(entry.checksum)));
     }
   }
   tensor_bytes_ += bytes;

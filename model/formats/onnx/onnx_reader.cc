@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "model/base/error_tokens.h"
 #include "model/base/status_macros.h"
 #include "model/formats/onnx/onnx_attributes.h"
 #include "model/formats/onnx/onnx_embedding_bag.h"
@@ -33,10 +34,6 @@ struct DomainRange {
 };
 // Within these the operator table decides, node by node, and names what it lacks.
 constexpr DomainRange kDomains[] = {{"", 7, 25}, {"ai.onnx.ml", 1, 5}};
-
-absl::Status Unsupported(absl::string_view token, absl::string_view text) {
-  return absl::UnimplementedError(absl::StrCat(token, ": ", text));
-}
 
 absl::string_view Canonical(absl::string_view domain) {
   return domain == "ai.onnx" ? absl::string_view() : domain;
@@ -126,7 +123,7 @@ absl::Status Reader::ReadInitializers(const onnx::GraphProto& graph) {
       return absl::InvalidArgumentError(absl::StrCat("ONNX_DUP: ", what, " is given twice"));
     }
     auto tensor = TensorFromOnnx(proto, raw_data_[static_cast<size_t>(i)], &external_);
-    if (!tensor.ok()) return WithName(tensor.status(), what);
+    if (!tensor.ok()) return WithSubject(tensor.status(), what);
     // A scalar may be a bound (Clip's max = inf).
     if (tensor->shape().rank() > 0) {
       SIGSERVE_RETURN_IF_ERROR(CheckFinite(proto.name(), *tensor));
@@ -172,7 +169,7 @@ absl::Status Reader::ReadInputs(const onnx::GraphProto& graph) {
     // Up to ir_version 3 every initializer was listed as an input, too: its default.
     if (initializers.contains(input.name())) continue;
     DeclaredType type;
-    SIGSERVE_RETURN_IF_ERROR(WithName(ReadType(input.type(), type), what));
+    SIGSERVE_RETURN_IF_ERROR(WithSubject(ReadType(input.type(), type), what));
     defined_.insert(input.name());
     builder_.AddInput(input.name(), std::move(type));
   }
@@ -278,7 +275,7 @@ absl::Status Reader::ReadNode(const onnx::NodeProto& proto) {
     return ReadEmbeddingBag(proto, *std::move(loop));
   }
   auto attributes = AttributesFromOnnx(proto, &external_);
-  if (!attributes.ok()) return WithName(attributes.status(), Described(proto));
+  if (!attributes.ok()) return WithSubject(attributes.status(), Described(proto));
   const std::string domain(Canonical(proto.domain()));
   if (domain.empty() && proto.op_type() == "Constant") {
     return ReadConstantNode(proto, *attributes);
@@ -365,9 +362,18 @@ absl::StatusOr<Graph> Reader::Read(const onnx::ModelProto& model) {
   SIGSERVE_RETURN_IF_ERROR(ReadNodes(model.graph()));
   SIGSERVE_RETURN_IF_ERROR(ReadOutputs(model.graph()));
   absl::StatusOr<Graph> graph = std::move(builder_).Build();
-  if (!graph.ok() && absl::StartsWith(graph.status().message(), "GRAPH_")) {
-    return absl::Status(graph.status().code(),
-                        absl::StrCat("ONNX_", graph.status().message().substr(6)));
+  if (graph.ok()) return graph;
+  // The graph knows no formats; of a file its errors have the tokens of the format.
+  constexpr std::pair<absl::string_view, absl::string_view> kTokens[] = {
+      {"GRAPH_CYCLE", "ONNX_CYCLE"},
+      {"GRAPH_DANGLING", "ONNX_DANGLING"},
+      {"GRAPH_DUP", "ONNX_DUP"},
+      {"GRAPH_OP", "ONNX_OP"},
+      {"GRAPH_NODE_LIMIT", "ONNX_NODE_LIMIT"},
+      {"GRAPH_SSA", "ONNX_SSA"}};
+  const absl::string_view token = TokenOf(graph.status().message());
+  for (const auto& [of_graph, of_onnx] : kTokens) {
+    if (token == of_graph) return WithToken(graph.status(), of_onnx);
   }
   return graph;
 }

@@ -302,15 +302,4 @@ absl::Status CheckName(absl::string_view name, absl::string_view what) {
       absl::StrCat("ONNX_NAME: ", what, " name ", Printable(name), " ", problem));
 }
 
-absl::Status WithName(const absl::Status& status, absl::string_view what) {
-  if (status.ok()) return status;
-  const absl::string_view message = status.message();
-  const size_t colon = message.find(": ");
-  if (!absl::StartsWith(message, "ONNX_") || colon == absl::string_view::npos) {
-    return Annotate(status, what);
-  }
-  return absl::Status(status.code(), absl::StrCat(message.substr(0, colon + 2), what, ": ",
-                                                  message.substr(colon + 2)));
-}
-
 }  // namespace sigserve

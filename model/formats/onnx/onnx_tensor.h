@@ -23,7 +23,7 @@ int DTypeToOnnx(DType dtype);
 /// null where no external data can be. INVALID_ARGUMENT: ONNX_SHAPE, ONNX_OVERFLOW, ONNX_TWO_DATA,
 /// ONNX_SIZE_MISMATCH, ONNX_RANGE, ONNX_DTYPE (data in the field of another type); UNIMPLEMENTED:
 /// ONNX_DTYPE, ONNX_SEGMENT; and what ExternalFiles::Find says. Messages do not name the tensor:
-/// the caller does (see WithName).
+/// the caller does (see WithSubject).
 absl::StatusOr<Tensor> TensorFromOnnx(const onnx::TensorProto& proto,
                                       absl::string_view raw_data = {},
                                       ExternalFiles* external = nullptr);
@@ -31,8 +31,5 @@ onnx::TensorProto TensorToOnnx(const Tensor& tensor, absl::string_view name);
 
 /// INVALID_ARGUMENT (ONNX_NAME) for control characters, invalid UTF-8 or more than 4096 bytes.
 absl::Status CheckName(absl::string_view name, absl::string_view what);
-
-/// "ONNX_X: text" becomes "ONNX_X: <what>: text".
-absl::Status WithName(const absl::Status& status, absl::string_view what);
 
 }  // namespace sigserve

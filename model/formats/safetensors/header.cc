@@ -10,6 +10,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "model/base/error_tokens.h"
 #include "model/base/status_macros.h"
 #include "model/base/utf8.h"
 #include "nlohmann/json.hpp"
@@ -40,10 +41,6 @@ constexpr FileType kFileTypes[] = {
     {"F6_E3M2", 6, std::nullopt},    {"F4", 4, std::nullopt},
     {"I4", 4, std::nullopt},         {"U4", 4, std::nullopt},
 };
-
-absl::Status Bad(absl::string_view token, absl::string_view text) {
-  return absl::InvalidArgumentError(absl::StrCat(token, ": ", text));
-}
 
 absl::Status TooManyTensors() {
   return absl::ResourceExhaustedError(
@@ -79,10 +76,10 @@ struct RawEntry {
 absl::StatusOr<SafetensorsEntry> CheckEntry(RawEntry raw) {
   const std::string what = absl::StrCat("tensor ", Printable(raw.name));
   if (!raw.has_dtype || !raw.has_shape || !raw.has_offsets) {
-    return Bad("ST_HEADER_JSON", absl::StrCat(what, " lacks ",
-                                              !raw.has_dtype   ? "dtype"
-                                              : !raw.has_shape ? "shape"
-                                                               : "data_offsets"));
+    return Malformed("ST_HEADER_JSON", absl::StrCat(what, " lacks ",
+                                                    !raw.has_dtype   ? "dtype"
+                                                    : !raw.has_shape ? "shape"
+                                                                     : "data_offsets"));
   }
   const auto* type = std::find_if(std::begin(kFileTypes), std::end(kFileTypes),
                                   [&](const FileType& known) { return known.name == raw.dtype; });
@@ -99,7 +96,7 @@ absl::StatusOr<SafetensorsEntry> CheckEntry(RawEntry raw) {
   for (const uint64_t size : raw.shape) {
     // A size of 0 does not hide an overflow.
     if (size > kMaxTensorBytes || (size > 0 && bits > kMaxTensorBytes / size)) {
-      return Bad("ST_OVERFLOW", absl::StrCat(what, " is larger than any memory"));
+      return Malformed("ST_OVERFLOW", absl::StrCat(what, " is larger than any memory"));
     }
     empty = empty || size == 0;
     if (size > 0) bits *= size;
@@ -107,19 +104,19 @@ absl::StatusOr<SafetensorsEntry> CheckEntry(RawEntry raw) {
   }
   if (empty) bits = 0;
   if (bits % 8 != 0) {
-    return Bad("ST_MISALIGNED", absl::StrCat(what, ": ", shape.ToString(), " of ", type->name,
-                                             " does not end with a byte"));
+    return Malformed("ST_MISALIGNED", absl::StrCat(what, ": ", shape.ToString(), " of ", type->name,
+                                                   " does not end with a byte"));
   }
   if (!type->type.has_value()) return unsupported();
   if (raw.offsets.size() != 2 || raw.offsets[1] < raw.offsets[0]) {
-    return Bad("ST_OFFSET", absl::StrCat(what,
-                                         ": data_offsets must be two numbers, the begin not "
-                                         "after the end"));
+    return Malformed("ST_OFFSET", absl::StrCat(what,
+                                               ": data_offsets must be two numbers, the begin not "
+                                               "after the end"));
   }
   if (raw.offsets[1] - raw.offsets[0] != bits / 8) {
-    return Bad("ST_SIZE",
-               absl::StrCat(what, ": ", shape.ToString(), " of ", type->name, " needs ", bits / 8,
-                            " bytes, its offsets have ", raw.offsets[1] - raw.offsets[0]));
+    return Malformed("ST_SIZE", absl::StrCat(what, ": ", shape.ToString(), " of ", type->name,
+                                             " needs ", bits / 8, " bytes, its offsets have ",
+                                             raw.offsets[1] - raw.offsets[0]));
   }
   return SafetensorsEntry{std::move(raw.name), *type->type, std::move(shape), raw.offsets[0],
                           raw.offsets[1]};
@@ -142,7 +139,7 @@ class HeaderHandler final : public nlohmann::json_sax<nlohmann::json> {
     const bool digits =
         std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
     if (digits && InArray()) {
-      return Stop(Bad("ST_OVERFLOW", absl::StrCat(Where(), " has ", text.substr(0, 40))));
+      return Stop(Malformed("ST_OVERFLOW", absl::StrCat(Where(), " has ", text.substr(0, 40))));
     }
     return Scalar("a fraction or an exponent");
   }
@@ -152,13 +149,13 @@ class HeaderHandler final : public nlohmann::json_sax<nlohmann::json> {
     if (!InArray()) return Scalar("a number");
     if (field_ == Field::kShape) {
       if (raw_.shape.size() == kMaxRank) {
-        return Stop(Bad("ST_RANK_LIMIT",
-                        absl::StrCat(Where(), " has more than ", kMaxRank, " dimensions")));
+        return Stop(Malformed("ST_RANK_LIMIT",
+                              absl::StrCat(Where(), " has more than ", kMaxRank, " dimensions")));
       }
       raw_.shape.push_back(value);
     } else {
       if (raw_.offsets.size() == 2) {
-        return Stop(Bad("ST_OFFSET", absl::StrCat(Where(), " has more than two numbers")));
+        return Stop(Malformed("ST_OFFSET", absl::StrCat(Where(), " has more than two numbers")));
       }
       raw_.offsets.push_back(value);
     }
@@ -185,7 +182,7 @@ class HeaderHandler final : public nlohmann::json_sax<nlohmann::json> {
     if (in_metadata_) {
       if (depth_ == 2 && !metadata_keys_.insert(name).second) {
         return Stop(
-            Bad("ST_DUP_KEY", absl::StrCat("__metadata__ has ", Printable(name), " twice")));
+            Malformed("ST_DUP_KEY", absl::StrCat("__metadata__ has ", Printable(name), " twice")));
       }
       return true;
     }
@@ -225,8 +222,8 @@ class HeaderHandler final : public nlohmann::json_sax<nlohmann::json> {
 
   bool Deeper() {
     if (++depth_ <= kMaxDepth) return true;
-    return Stop(
-        Bad("ST_HEADER_DEPTH", absl::StrCat("the header nests more than ", kMaxDepth, " deep")));
+    return Stop(Malformed("ST_HEADER_DEPTH",
+                          absl::StrCat("the header nests more than ", kMaxDepth, " deep")));
   }
 
   bool InArray() const {
@@ -247,16 +244,16 @@ class HeaderHandler final : public nlohmann::json_sax<nlohmann::json> {
   /// follows may be worse.
   bool Misplaced(absl::string_view what) {
     if (in_metadata_) {
-      later_.Update(
-          Bad("ST_METADATA", absl::StrCat("__metadata__ must map strings to strings, has ", what)));
+      later_.Update(Malformed(
+          "ST_METADATA", absl::StrCat("__metadata__ must map strings to strings, has ", what)));
       return true;
     }
     const absl::string_view token = field_ == Field::kShape     ? "ST_SHAPE"
                                     : field_ == Field::kOffsets ? "ST_OFFSET"
                                                                 : "ST_HEADER_JSON";
-    return Stop(Bad(token, in_tensor_
-                               ? absl::StrCat(Where(), " has ", what)
-                               : absl::StrCat("the header has ", what, ", expected an object")));
+    return Stop(Malformed(
+        token, in_tensor_ ? absl::StrCat(Where(), " has ", what)
+                          : absl::StrCat("the header has ", what, ", expected an object")));
   }
 
   bool TopLevelKey(std::string& name) {
@@ -264,12 +261,13 @@ class HeaderHandler final : public nlohmann::json_sax<nlohmann::json> {
     in_tensor_ = !in_metadata_;
     field_ = Field::kNone;
     if (in_metadata_) {
-      if (seen_metadata_) return Stop(Bad("ST_METADATA", "__metadata__ is there twice"));
+      if (seen_metadata_) return Stop(Malformed("ST_METADATA", "__metadata__ is there twice"));
       seen_metadata_ = true;
       return true;
     }
     if (const absl::string_view problem = NameProblem(name); !problem.empty()) {
-      return Stop(Bad("ST_NAME", absl::StrCat("tensor name ", Printable(name), " ", problem)));
+      return Stop(
+          Malformed("ST_NAME", absl::StrCat("tensor name ", Printable(name), " ", problem)));
     }
     if (!names_.insert(name).second) return Stop(Duplicate(name));
     if (names_.size() > kMaxTensors) return Stop(TooManyTensors());
@@ -284,8 +282,8 @@ class HeaderHandler final : public nlohmann::json_sax<nlohmann::json> {
     const size_t first = json_.find(quoted);
     const bool spelled_alike = first != absl::string_view::npos &&
                                json_.find(quoted, first + 1) != absl::string_view::npos;
-    return Bad(spelled_alike ? "ST_DUP_NAME" : "ST_DUP_KEY",
-               absl::StrCat("tensor ", Printable(name), " is there twice"));
+    return Malformed(spelled_alike ? "ST_DUP_NAME" : "ST_DUP_KEY",
+                     absl::StrCat("tensor ", Printable(name), " is there twice"));
   }
 
   bool TensorKey(const std::string& name) {
@@ -294,13 +292,14 @@ class HeaderHandler final : public nlohmann::json_sax<nlohmann::json> {
              : name == "data_offsets" ? Field::kOffsets
                                       : Field::kNone;
     if (field_ == Field::kNone) {
-      return Stop(Bad("ST_HEADER_JSON", absl::StrCat("tensor ", Printable(raw_.name),
-                                                     " has the unknown key ", Printable(name))));
+      return Stop(Malformed(
+          "ST_HEADER_JSON",
+          absl::StrCat("tensor ", Printable(raw_.name), " has the unknown key ", Printable(name))));
     }
     bool& seen = field_ == Field::kDtype   ? raw_.has_dtype
                  : field_ == Field::kShape ? raw_.has_shape
                                            : raw_.has_offsets;
-    if (seen) return Stop(Bad("ST_DUP_KEY", absl::StrCat(Where(), " is there twice")));
+    if (seen) return Stop(Malformed("ST_DUP_KEY", absl::StrCat(Where(), " is there twice")));
     seen = true;
     return true;
   }
@@ -310,8 +309,8 @@ class HeaderHandler final : public nlohmann::json_sax<nlohmann::json> {
     absl::StatusOr<SafetensorsEntry> entry = CheckEntry(std::move(raw_));
     if (!entry.ok()) return Stop(entry.status());
     if (entry->end > entry->begin && !begins_.insert(entry->begin).second) {
-      return Stop(Bad("ST_OVERLAP", absl::StrCat("tensor ", Printable(entry->name),
-                                                 " begins where another one does")));
+      return Stop(Malformed("ST_OVERLAP", absl::StrCat("tensor ", Printable(entry->name),
+                                                       " begins where another one does")));
     }
     entries_.push_back(*std::move(entry));
     return true;
@@ -339,18 +338,20 @@ absl::Status CheckLayout(absl::Span<const SafetensorsEntry> sorted, uint64_t dat
     const std::string what = absl::StrCat("tensor ", Printable(entry.name), " at bytes ",
                                           entry.begin, " to ", entry.end);
     if (entry.end > data_bytes) {
-      return Bad("ST_OFFSET", absl::StrCat(what, ": the file has ", data_bytes));
+      return Malformed("ST_OFFSET", absl::StrCat(what, ": the file has ", data_bytes));
     }
     if (entry.begin < end) {
-      return Bad("ST_OVERLAP", absl::StrCat(what, " overlaps the one before, which ends at ", end));
+      return Malformed("ST_OVERLAP",
+                       absl::StrCat(what, " overlaps the one before, which ends at ", end));
     }
     if (entry.begin > end) {
-      return Bad("ST_HOLE", absl::StrCat(what, ": nothing owns the bytes from ", end));
+      return Malformed("ST_HOLE", absl::StrCat(what, ": nothing owns the bytes from ", end));
     }
     end = entry.end;
   }
   if (end != data_bytes) {
-    return Bad("ST_TRAILING", absl::StrCat(data_bytes - end, " bytes follow the last tensor"));
+    return Malformed("ST_TRAILING",
+                     absl::StrCat(data_bytes - end, " bytes follow the last tensor"));
   }
   return absl::OkStatus();
 }
@@ -360,10 +361,10 @@ absl::Status CheckLayout(absl::Span<const SafetensorsEntry> sorted, uint64_t dat
 absl::StatusOr<std::vector<SafetensorsEntry>> ParseSafetensorsHeader(absl::string_view json,
                                                                      uint64_t data_bytes) {
   // The parser takes a NUL for the end, and skips a byte order mark.
-  if (json.empty()) return Bad("ST_HEADER_JSON", "empty header");
-  if (json[0] != '{') return Bad("ST_HEADER_JSON", "the header must start with '{'");
+  if (json.empty()) return Malformed("ST_HEADER_JSON", "empty header");
+  if (json[0] != '{') return Malformed("ST_HEADER_JSON", "the header must start with '{'");
   if (json.find('\0') != absl::string_view::npos) {
-    return Bad("ST_HEADER_JSON", "the header has a NUL byte");
+    return Malformed("ST_HEADER_JSON", "the header has a NUL byte");
   }
   if (HasTooManyTensors(json)) return TooManyTensors();
   HeaderHandler handler(json);
@@ -372,7 +373,7 @@ absl::StatusOr<std::vector<SafetensorsEntry>> ParseSafetensorsHeader(absl::strin
     const std::string& text = handler.parse_error_text();
     const bool utf8 = absl::StrContains(text, "UTF-8") || absl::StrContains(text, "surrogate") ||
                       !IsValidUtf8(json);
-    return Bad(utf8 ? "ST_HEADER_UTF8" : "ST_HEADER_JSON", Printable(text));
+    return Malformed(utf8 ? "ST_HEADER_UTF8" : "ST_HEADER_JSON", Printable(text));
   }
   SIGSERVE_RETURN_IF_ERROR(handler.status());
   std::vector<SafetensorsEntry> entries = std::move(handler.entries());

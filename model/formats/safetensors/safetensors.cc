@@ -6,6 +6,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "model/base/error_tokens.h"
 #include "model/base/status_macros.h"
 #include "model/formats/safetensors/header.h"
 #include "nlohmann/json.hpp"
@@ -15,10 +16,6 @@ namespace {
 
 constexpr size_t kLengthBytes = 8;
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;
-
-absl::Status Bad(absl::string_view token, absl::string_view text) {
-  return absl::InvalidArgumentError(absl::StrCat(token, ": ", text));
-}
 
 absl::string_view FileTypeOf(DType dtype) {
   switch (dtype) {
@@ -40,18 +37,19 @@ absl::string_view FileTypeOf(DType dtype) {
 
 absl::StatusOr<NamedTensors> ReadSafetensors(absl::string_view bytes, Numbers numbers) {
   if (bytes.size() < kLengthBytes) {
-    return Bad("ST_TRUNCATED", absl::StrCat("needs 8 bytes, has ", bytes.size()));
+    return Malformed("ST_TRUNCATED", absl::StrCat("needs 8 bytes, has ", bytes.size()));
   }
   uint64_t header_bytes = 0;
   std::memcpy(&header_bytes, bytes.data(), kLengthBytes);
   if (header_bytes > kMaxHeaderBytes) {
-    return Bad("ST_HEADER_TOO_LARGE", absl::StrCat("the header claims ", header_bytes,
-                                                   " bytes, at most ", kMaxHeaderBytes));
+    return Malformed("ST_HEADER_TOO_LARGE", absl::StrCat("the header claims ", header_bytes,
+                                                         " bytes, at most ", kMaxHeaderBytes));
   }
   const absl::string_view rest = bytes.substr(kLengthBytes);
   if (header_bytes > rest.size()) {
-    return Bad("ST_HEADER_LENGTH", absl::StrCat("the header claims ", header_bytes,
-                                                " bytes, the file has ", rest.size(), " after it"));
+    return Malformed("ST_HEADER_LENGTH",
+                     absl::StrCat("the header claims ", header_bytes, " bytes, the file has ",
+                                  rest.size(), " after it"));
   }
   const absl::string_view data = rest.substr(header_bytes);
   SIGSERVE_ASSIGN_OR_RETURN(const std::vector<SafetensorsEntry> entries,
@@ -63,7 +61,8 @@ absl::StatusOr<NamedTensors> ReadSafetensors(absl::string_view bytes, Numbers nu
     const absl::Status read =
         ReadElements(entry.type, data.data() + entry.begin, ContiguousStrides(entry.shape), tensor);
     if (!read.ok()) {
-      return Bad("ST_BOOL", absl::StrCat("tensor ", Printable(entry.name), ": ", read.message()));
+      return Malformed("ST_BOOL",
+                       absl::StrCat("tensor ", Printable(entry.name), ": ", read.message()));
     }
     if (numbers == Numbers::kFinite) SIGSERVE_RETURN_IF_ERROR(CheckFinite(entry.name, tensor));
     tensors.emplace_back(entry.name, std::move(tensor));
@@ -76,10 +75,12 @@ absl::StatusOr<std::string> WriteSafetensors(const NamedTensors& tensors) {
   absl::flat_hash_set<absl::string_view> names;
   for (const auto& named : tensors) {
     if (const absl::string_view problem = NameProblem(named.first); !problem.empty()) {
-      return Bad("ST_NAME", absl::StrCat("tensor name ", Printable(named.first), " ", problem));
+      return Malformed("ST_NAME",
+                       absl::StrCat("tensor name ", Printable(named.first), " ", problem));
     }
     if (named.first == "__metadata__" || !names.insert(named.first).second) {
-      return Bad("ST_DUP_NAME", absl::StrCat("tensor ", Printable(named.first), " is there twice"));
+      return Malformed("ST_DUP_NAME",
+                       absl::StrCat("tensor ", Printable(named.first), " is there twice"));
     }
     sorted.push_back(&named);
   }

@@ -7,6 +7,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "model/base/error_tokens.h"
 #include "model/base/status_macros.h"
 #include "model/formats/torch_state_dict/pickle_globals.h"
 #include "model/formats/torch_state_dict/pickle_tree.h"
@@ -22,10 +23,6 @@ constexpr uint32_t kMaxMemo = 1'000'000;
 constexpr size_t kMaxGlobalBytes = 512;
 constexpr size_t kMaxLocationBytes = 64;
 constexpr size_t kMaxKeyBytes = 20;
-
-absl::Status Bad(absl::string_view token, absl::string_view text) {
-  return absl::InvalidArgumentError(absl::StrCat(token, ": ", text));
-}
 
 /// The stack machine. One use.
 class Machine {
@@ -90,7 +87,7 @@ class Machine {
 };
 
 absl::StatusOr<absl::string_view> Machine::Take(uint64_t count) {
-  if (count > rest_.size()) return Bad("PT_TRUNCATED", "the pickle ends within an opcode");
+  if (count > rest_.size()) return Malformed("PT_TRUNCATED", "the pickle ends within an opcode");
   const absl::string_view taken = rest_.substr(0, count);
   rest_.remove_prefix(count);
   return taken;
@@ -106,8 +103,8 @@ absl::StatusOr<T> Machine::TakeNumber() {
 
 absl::StatusOr<absl::string_view> Machine::TakeText(uint64_t length) {
   if (length > rest_.size()) {
-    return Bad("PT_LENGTH", absl::StrCat("a text of ", length, " bytes, ", rest_.size(),
-                                         " are left in the file"));
+    return Malformed("PT_LENGTH", absl::StrCat("a text of ", length, " bytes, ", rest_.size(),
+                                               " are left in the file"));
   }
   return Take(length);
 }
@@ -115,8 +112,8 @@ absl::StatusOr<absl::string_view> Machine::TakeText(uint64_t length) {
 absl::StatusOr<absl::string_view> Machine::TakeLine() {
   const size_t length = rest_.substr(0, kMaxGlobalBytes).find('\n');
   if (length == absl::string_view::npos) {
-    return Bad(rest_.size() < kMaxGlobalBytes ? "PT_TRUNCATED" : "PT_LENGTH",
-               "a global's name has no end");
+    return Malformed(rest_.size() < kMaxGlobalBytes ? "PT_TRUNCATED" : "PT_LENGTH",
+                     "a global's name has no end");
   }
   const absl::string_view line = rest_.substr(0, length);
   rest_.remove_prefix(length + 1);
@@ -142,19 +139,21 @@ absl::Status Machine::PushNew(PickleValue value) {
 }
 
 absl::StatusOr<PickleId> Machine::Pop() {
-  if (stack_.size() <= Floor()) return Bad("PT_STACK", "an opcode needs more than the stack has");
+  if (stack_.size() <= Floor())
+    return Malformed("PT_STACK", "an opcode needs more than the stack has");
   const PickleId id = stack_.back();
   stack_.pop_back();
   return id;
 }
 
 absl::StatusOr<PickleId> Machine::Top() const {
-  if (stack_.size() <= Floor()) return Bad("PT_STACK", "an opcode needs more than the stack has");
+  if (stack_.size() <= Floor())
+    return Malformed("PT_STACK", "an opcode needs more than the stack has");
   return stack_.back();
 }
 
 absl::StatusOr<std::vector<PickleId>> Machine::PopToMark() {
-  if (marks_.empty()) return Bad("PT_STACK", "an opcode needs a mark, and there is none");
+  if (marks_.empty()) return Malformed("PT_STACK", "an opcode needs a mark, and there is none");
   const auto begin = stack_.begin() + static_cast<ptrdiff_t>(marks_.back());
   std::vector<PickleId> items(begin, stack_.end());
   stack_.erase(begin, stack_.end());
@@ -179,7 +178,7 @@ absl::Status Machine::PushText(absl::StatusOr<absl::string_view> text) {
 
 absl::Status Machine::PushLong(uint64_t length) {
   if (length > sizeof(int64_t)) {
-    return Bad("PT_LENGTH", absl::StrCat("a number of ", length, " bytes, at most 8"));
+    return Malformed("PT_LENGTH", absl::StrCat("a number of ", length, " bytes, at most 8"));
   }
   SIGSERVE_ASSIGN_OR_RETURN(const absl::string_view bytes, Take(length));
   const bool negative = !bytes.empty() && (static_cast<unsigned char>(bytes.back()) & 0x80U) != 0;
@@ -190,7 +189,8 @@ absl::Status Machine::PushLong(uint64_t length) {
 
 absl::Status Machine::PushTuple(size_t count) {
   if (stack_.size() - Floor() < count) {
-    return Bad("PT_STACK", absl::StrCat("a tuple of ", count, " needs more than the stack has"));
+    return Malformed("PT_STACK",
+                     absl::StrCat("a tuple of ", count, " needs more than the stack has"));
   }
   PickleValue tuple;
   tuple.kind = Kind::kTuple;
@@ -201,7 +201,7 @@ absl::Status Machine::PushTuple(size_t count) {
 
 absl::Status Machine::Memoize(uint64_t id) {
   if (id >= kMaxMemo) {
-    return Bad("PT_MEMO", absl::StrCat("memo number ", id, ", at most ", kMaxMemo - 1));
+    return Malformed("PT_MEMO", absl::StrCat("memo number ", id, ", at most ", kMaxMemo - 1));
   }
   SIGSERVE_ASSIGN_OR_RETURN(memo_[static_cast<uint32_t>(id)], Top());
   return absl::OkStatus();
@@ -210,7 +210,7 @@ absl::Status Machine::Memoize(uint64_t id) {
 absl::Status Machine::Recall(uint64_t id) {
   const auto found = memo_.find(static_cast<uint32_t>(id));
   if (found == memo_.end()) {
-    return Bad("PT_MEMO", absl::StrCat("memo number ", id, " is used before it is set"));
+    return Malformed("PT_MEMO", absl::StrCat("memo number ", id, " is used before it is set"));
   }
   return Push(found->second);
 }
@@ -218,7 +218,7 @@ absl::Status Machine::Recall(uint64_t id) {
 absl::Status Machine::Append(const std::vector<PickleId>& items) {
   SIGSERVE_ASSIGN_OR_RETURN(const PickleId id, Top());
   PickleValue& list = value(id);
-  if (list.kind != Kind::kList) return Bad("PT_STACK", "APPEND to what is no list");
+  if (list.kind != Kind::kList) return Malformed("PT_STACK", "APPEND to what is no list");
   list.items.insert(list.items.end(), items.begin(), items.end());
   return absl::OkStatus();
 }
@@ -226,8 +226,8 @@ absl::Status Machine::Append(const std::vector<PickleId>& items) {
 absl::Status Machine::SetItems(const std::vector<PickleId>& items) {
   SIGSERVE_ASSIGN_OR_RETURN(const PickleId id, Top());
   PickleValue& dict = value(id);
-  if (dict.kind != Kind::kDict) return Bad("PT_SETITEM", "SETITEM on what is no dictionary");
-  if (items.size() % 2 != 0) return Bad("PT_STACK", "SETITEMS with a key that has no value");
+  if (dict.kind != Kind::kDict) return Malformed("PT_SETITEM", "SETITEM on what is no dictionary");
+  if (items.size() % 2 != 0) return Malformed("PT_STACK", "SETITEMS with a key that has no value");
   dict.items.insert(dict.items.end(), items.begin(), items.end());
   return absl::OkStatus();
 }
@@ -253,47 +253,49 @@ absl::Status Machine::PushPersistent() {
   const size_t arity = legacy_ ? 6 : 5;
   if (tuple.kind != Kind::kTuple || tuple.items.size() != arity ||
       !IsText(tuple.items[0], "storage")) {
-    return Bad("PT_PERSID", absl::StrCat("a reference to a storage must be ('storage', type, key, "
-                                         "location, size",
-                                         legacy_ ? ", view)" : ")"));
+    return Malformed("PT_PERSID",
+                     absl::StrCat("a reference to a storage must be ('storage', type, key, "
+                                  "location, size",
+                                  legacy_ ? ", view)" : ")"));
   }
   const PickleValue& type = value(tuple.items[1]);
   const PickleValue& key = value(tuple.items[2]);
   const PickleValue& location = value(tuple.items[3]);
   if (type.kind != Kind::kGlobal || !StorageTypeOf(type.text).has_value()) {
-    return Bad("PT_PERSID", "a storage's type is no storage type");
+    return Malformed("PT_PERSID", "a storage's type is no storage type");
   }
   if (key.kind != Kind::kString || key.text.empty() || key.text.size() > kMaxKeyBytes ||
       key.text.find_first_not_of("0123456789") != absl::string_view::npos) {
-    return Bad("PT_PERSID",
-               absl::StrCat("a storage's key must be digits, is ", Printable(key.text)));
+    return Malformed("PT_PERSID",
+                     absl::StrCat("a storage's key must be digits, is ", Printable(key.text)));
   }
   if (location.kind != Kind::kString || location.text.size() > kMaxLocationBytes) {
-    return Bad("PT_LOCATION", absl::StrCat("storage ", key.text,
-                                           ": the location is no text of at "
-                                           "most ",
-                                           kMaxLocationBytes, " bytes"));
+    return Malformed("PT_LOCATION", absl::StrCat("storage ", key.text,
+                                                 ": the location is no text of at "
+                                                 "most ",
+                                                 kMaxLocationBytes, " bytes"));
   }
   StorageReference storage;
   storage.key = key.text;
   storage.type = *StorageTypeOf(type.text);
   storage.record_elements = storage.elements = Count(tuple.items[4]);
   if (storage.elements < 0) {
-    return Bad("PT_STORAGE_SIZE", absl::StrCat("storage ", key.text, " has no valid size"));
+    return Malformed("PT_STORAGE_SIZE", absl::StrCat("storage ", key.text, " has no valid size"));
   }
   if (legacy_ && value(tuple.items[5]).kind != Kind::kNone) {
     // (key of the view, offset, size): a storage that is a part of another one.
     const PickleValue& view = value(tuple.items[5]);
     if (view.kind != Kind::kTuple || view.items.size() != 3) {
-      return Bad("PT_PERSID", absl::StrCat("storage ", key.text,
-                                           ": its view is no (key, offset, "
-                                           "size)"));
+      return Malformed("PT_PERSID", absl::StrCat("storage ", key.text,
+                                                 ": its view is no (key, offset, "
+                                                 "size)"));
     }
     storage.offset = Count(view.items[1]);
     storage.elements = Count(view.items[2]);
     if (storage.offset < 0 || storage.elements < 0 || storage.offset > storage.record_elements ||
         storage.elements > storage.record_elements - storage.offset) {
-      return Bad("PT_STORAGE_SIZE", absl::StrCat("storage ", key.text, ": its view leaves it"));
+      return Malformed("PT_STORAGE_SIZE",
+                       absl::StrCat("storage ", key.text, ": its view leaves it"));
     }
   }
   pickle_.storages.push_back(storage);
@@ -304,15 +306,16 @@ absl::Status Machine::BuildOrderedDict(const PickleValue& arguments) {
   PickleValue dict;
   dict.kind = Kind::kDict;
   dict.ordered = true;
-  if (arguments.items.size() > 1) return Bad("PT_STACK", "OrderedDict takes one argument");
+  if (arguments.items.size() > 1) return Malformed("PT_STACK", "OrderedDict takes one argument");
   if (arguments.items.size() == 1) {
     // As Python 2 wrote it: a list of [key, value].
     const PickleValue& pairs = value(arguments.items[0]);
-    if (pairs.kind != Kind::kList) return Bad("PT_STACK", "OrderedDict takes a list of pairs");
+    if (pairs.kind != Kind::kList)
+      return Malformed("PT_STACK", "OrderedDict takes a list of pairs");
     for (const PickleId id : pairs.items) {
       const PickleValue& pair = value(id);
       if ((pair.kind != Kind::kList && pair.kind != Kind::kTuple) || pair.items.size() != 2) {
-        return Bad("PT_STACK", "OrderedDict takes a list of pairs");
+        return Malformed("PT_STACK", "OrderedDict takes a list of pairs");
       }
       dict.items.insert(dict.items.end(), pair.items.begin(), pair.items.end());
     }
@@ -326,7 +329,7 @@ absl::Status Machine::Reduce() {
   const PickleValue& arguments = value(arguments_id);
   const PickleValue& callee = value(callee_id);
   if (callee.kind != Kind::kGlobal || arguments.kind != Kind::kTuple) {
-    return Bad("PT_STACK", "REDUCE needs a global and a tuple");
+    return Malformed("PT_STACK", "REDUCE needs a global and a tuple");
   }
   switch (CalleeOf(callee.text)) {
     case Callee::kOrderedDict:
@@ -337,7 +340,8 @@ absl::Status Machine::Reduce() {
           value(arguments.items[0]).kind != Kind::kStorage || Count(arguments.items[1]) < 0 ||
           value(arguments.items[2]).kind != Kind::kTuple ||
           value(arguments.items[3]).kind != Kind::kTuple) {
-        return Bad("PT_STRIDE", "a tensor must be rebuilt from (storage, offset, size, stride)");
+        return Malformed("PT_STRIDE",
+                         "a tensor must be rebuilt from (storage, offset, size, stride)");
       }
       PickleValue tensor;
       tensor.kind = Kind::kTensor;
@@ -346,13 +350,13 @@ absl::Status Machine::Reduce() {
     }
     case Callee::kRebuildParameter:
       if (arguments.items.empty() || value(arguments.items[0]).kind != Kind::kTensor) {
-        return Bad("PT_STACK", "a parameter must be rebuilt from a tensor");
+        return Malformed("PT_STACK", "a parameter must be rebuilt from a tensor");
       }
       return Push(arguments.items[0]);
     case Callee::kNone:
       break;
   }
-  return Bad("PT_STACK", "REDUCE calls a storage type");
+  return Malformed("PT_STACK", "REDUCE calls a storage type");
 }
 
 absl::Status Machine::Build() {
@@ -376,8 +380,8 @@ absl::Status Machine::Step(unsigned char opcode) {
     case 0x95: {  // FRAME
       SIGSERVE_ASSIGN_OR_RETURN(const uint64_t length, TakeNumber<uint64_t>());
       if (length <= rest_.size()) return absl::OkStatus();
-      return Bad("PT_LENGTH", absl::StrCat("a frame of ", length, " bytes, ", rest_.size(),
-                                           " are left in the file"));
+      return Malformed("PT_LENGTH", absl::StrCat("a frame of ", length, " bytes, ", rest_.size(),
+                                                 " are left in the file"));
     }
     case 'N':
       return PushNumber(Kind::kNone, 0);
@@ -465,7 +469,7 @@ absl::Status Machine::StepBuild(unsigned char opcode) {
     case ')':  // EMPTY_TUPLE
       return PushNumber(Kind::kTuple, 0);
     case 't':  // TUPLE
-      if (marks_.empty()) return Bad("PT_STACK", "TUPLE needs a mark, and there is none");
+      if (marks_.empty()) return Malformed("PT_STACK", "TUPLE needs a mark, and there is none");
       {
         const size_t count = stack_.size() - marks_.back();
         SIGSERVE_RETURN_IF_ERROR(PushTuple(count));
@@ -515,7 +519,7 @@ absl::Status Machine::StepBuild(unsigned char opcode) {
 
 absl::StatusOr<Pickle> Machine::Run() {
   while (true) {
-    if (rest_.empty()) return Bad("PT_TRUNCATED", "the pickle has no STOP");
+    if (rest_.empty()) return Malformed("PT_TRUNCATED", "the pickle has no STOP");
     const auto opcode = static_cast<unsigned char>(rest_[0]);
     rest_.remove_prefix(1);
     if (opcode == '.') break;
@@ -523,7 +527,7 @@ absl::StatusOr<Pickle> Machine::Run() {
   }
   SIGSERVE_ASSIGN_OR_RETURN(pickle_.root, Pop());
   if (!stack_.empty() || !marks_.empty()) {
-    return Bad("PT_STACK", "STOP with more than one value on the stack");
+    return Malformed("PT_STACK", "STOP with more than one value on the stack");
   }
   pickle_.consumed = bytes_.size() - rest_.size();
   SIGSERVE_RETURN_IF_ERROR(CheckTree(pickle_));

@@ -8,6 +8,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "model/base/error_tokens.h"
 #include "model/base/status_macros.h"
 
 namespace sigserve {
@@ -21,10 +22,6 @@ constexpr int kMaxWrapping = 2;
 constexpr int64_t kMaxUses = 64;
 constexpr absl::string_view kWrappers[] = {"state_dict", "model_state_dict", "model",  "net",
                                            "network",    "module",           "weights"};
-
-absl::Status Bad(absl::string_view token, absl::string_view text) {
-  return absl::InvalidArgumentError(absl::StrCat(token, ": ", text));
-}
 
 absl::string_view KindName(const PickleValue& value) {
   switch (value.kind) {
@@ -91,8 +88,8 @@ absl::StatusOr<PickleId> Reader::FindStateDict() const {
   for (int wrapping = 0; wrapping <= kMaxWrapping; ++wrapping) {
     const PickleValue& dict = pickle_[id];
     if (dict.kind != Kind::kDict) {
-      return Bad("PT_NOT_STATE_DICT", absl::StrCat("the file holds ", KindName(dict),
-                                                   ", expected a dictionary of tensors"));
+      return Malformed("PT_NOT_STATE_DICT", absl::StrCat("the file holds ", KindName(dict),
+                                                         ", expected a dictionary of tensors"));
     }
     if (dict.items.empty() || HoldsTensors(dict)) return id;
     bool found = false;
@@ -115,8 +112,8 @@ absl::StatusOr<PickleId> Reader::FindStateDict() const {
     absl::StrAppend(&keys, i == 0 ? "" : ", ",
                     key.kind == Kind::kString ? Printable(key.text) : std::string(KindName(key)));
   }
-  return Bad("PT_NOT_STATE_DICT",
-             absl::StrCat("no dictionary of tensors in the file; its keys: ", keys));
+  return Malformed("PT_NOT_STATE_DICT",
+                   absl::StrCat("no dictionary of tensors in the file; its keys: ", keys));
 }
 
 /// Every element of the view lies within the storage, and there are not more than that has.
@@ -124,7 +121,8 @@ absl::Status Reader::CheckView(const Planned& planned, int64_t offset,
                                const StorageReference& storage) {
   const std::string what = absl::StrCat("tensor ", Printable(planned.name));
   const auto bytes = CheckedBytes(planned.shape, SizeOf(LoadedType(planned.type)));
-  if (!bytes.ok()) return Bad("PT_STRIDE", absl::StrCat(what, ": ", bytes.status().message()));
+  if (!bytes.ok())
+    return Malformed("PT_STRIDE", absl::StrCat(what, ": ", bytes.status().message()));
   const int64_t elements = planned.shape.elements();
   int64_t last = offset;
   bool inside = elements == 0 || last < storage.elements;
@@ -135,9 +133,9 @@ absl::Status Reader::CheckView(const Planned& planned, int64_t offset,
     if (inside) last += stride * steps;
   }
   if (!inside || elements > storage.elements) {
-    return Bad("PT_STRIDE",
-               absl::StrCat(what, ": a view ", planned.shape.ToString(), " that its storage of ",
-                            storage.elements, " elements does not have"));
+    return Malformed("PT_STRIDE", absl::StrCat(what, ": a view ", planned.shape.ToString(),
+                                               " that its storage of ", storage.elements,
+                                               " elements does not have"));
   }
   int64_t& used = used_[storage.key];
   used += elements;
@@ -157,8 +155,9 @@ absl::StatusOr<Planned> Reader::Plan(absl::string_view name, const PickleValue& 
   const int64_t offset = pickle_[tensor.items[1]].number;
   const std::string what = absl::StrCat("tensor ", Printable(name));
   if (sizes.items.size() != strides.items.size() || sizes.items.size() > kMaxRank) {
-    return Bad("PT_STRIDE", absl::StrCat(what, " has ", sizes.items.size(), " sizes and ",
-                                         strides.items.size(), " strides, at most ", kMaxRank));
+    return Malformed("PT_STRIDE",
+                     absl::StrCat(what, " has ", sizes.items.size(), " sizes and ",
+                                  strides.items.size(), " strides, at most ", kMaxRank));
   }
   Planned planned;
   planned.name = std::string(name);
@@ -168,7 +167,8 @@ absl::StatusOr<Planned> Reader::Plan(absl::string_view name, const PickleValue& 
     const PickleValue& stride = pickle_[strides.items[i]];
     if (size.kind != Kind::kInt || stride.kind != Kind::kInt || size.number < 0 ||
         stride.number < 0) {
-      return Bad("PT_STRIDE", absl::StrCat(what, ": sizes and strides must be numbers from 0"));
+      return Malformed("PT_STRIDE",
+                       absl::StrCat(what, ": sizes and strides must be numbers from 0"));
     }
     planned.shape.push_back(size.number);
     planned.strides.push_back(stride.number);
@@ -192,18 +192,18 @@ absl::StatusOr<NamedTensors> Reader::Read() {
     const PickleValue& key = pickle_[dict.items[i]];
     const PickleValue& value = pickle_[dict.items[i + 1]];
     if (key.kind != Kind::kString) {
-      return Bad("PT_KEYS",
-                 absl::StrCat("key ", i / 2, " is ", KindName(key), ", expected a tensor's name"));
+      return Malformed("PT_KEYS", absl::StrCat("key ", i / 2, " is ", KindName(key),
+                                               ", expected a tensor's name"));
     }
     if (const absl::string_view problem = NameProblem(key.text); !problem.empty()) {
-      return Bad("PT_KEYS", absl::StrCat("the name ", Printable(key.text), " ", problem));
+      return Malformed("PT_KEYS", absl::StrCat("the name ", Printable(key.text), " ", problem));
     }
     if (!names.insert(key.text).second) {
-      return Bad("PT_KEYS", absl::StrCat("tensor ", Printable(key.text), " is there twice"));
+      return Malformed("PT_KEYS", absl::StrCat("tensor ", Printable(key.text), " is there twice"));
     }
     if (value.kind != Kind::kTensor) {
-      return Bad("PT_NOT_STATE_DICT",
-                 absl::StrCat(Printable(key.text), " is ", KindName(value), ", expected a tensor"));
+      return Malformed("PT_NOT_STATE_DICT", absl::StrCat(Printable(key.text), " is ",
+                                                         KindName(value), ", expected a tensor"));
     }
     SIGSERVE_ASSIGN_OR_RETURN(Planned planned, Plan(key.text, value));
     plan.push_back(std::move(planned));
@@ -214,7 +214,8 @@ absl::StatusOr<NamedTensors> Reader::Read() {
     Tensor tensor(LoadedType(planned.type), planned.shape);
     const absl::Status read = ReadElements(planned.type, planned.data, planned.strides, tensor);
     if (!read.ok()) {
-      return Bad("PT_BOOL", absl::StrCat("tensor ", Printable(planned.name), ": ", read.message()));
+      return Malformed("PT_BOOL",
+                       absl::StrCat("tensor ", Printable(planned.name), ": ", read.message()));
     }
     SIGSERVE_RETURN_IF_ERROR(CheckFinite(planned.name, tensor));
     tensors.emplace_back(planned.name, std::move(tensor));

@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "model/base/error_tokens.h"
 #include "model/base/status_macros.h"
 #include "model/formats/torch_state_dict/pickle.h"
 #include "model/formats/torch_state_dict/state_dict.h"
@@ -28,13 +29,6 @@ constexpr int64_t kLegacyVersion = 1001;
 constexpr uint32_t kMinArchiveVersion = 1;
 constexpr uint32_t kMaxArchiveVersion = 10;
 
-absl::Status Bad(absl::string_view token, absl::string_view text) {
-  return absl::InvalidArgumentError(absl::StrCat(token, ": ", text));
-}
-absl::Status Unsupported(absl::string_view token, absl::string_view text) {
-  return absl::UnimplementedError(absl::StrCat(token, ": ", text));
-}
-
 absl::Status CheckRecordSize(const StorageReference& storage, uint64_t record_bytes) {
   // No record is as long as this: the product below cannot overflow.
   constexpr int64_t kMaxElements = int64_t{1} << 48;
@@ -42,9 +36,10 @@ absl::Status CheckRecordSize(const StorageReference& storage, uint64_t record_by
       static_cast<uint64_t>(storage.record_elements) * SizeOf(storage.type) == record_bytes) {
     return absl::OkStatus();
   }
-  return Bad("PT_STORAGE_SIZE",
-             absl::StrCat("storage ", storage.key, " of ", storage.record_elements, " elements of ",
-                          SizeOf(storage.type), " bytes; its record has ", record_bytes, " bytes"));
+  return Malformed(
+      "PT_STORAGE_SIZE",
+      absl::StrCat("storage ", storage.key, " of ", storage.record_elements, " elements of ",
+                   SizeOf(storage.type), " bytes; its record has ", record_bytes, " bytes"));
 }
 
 // ZIP archives, PyTorch 1.6 and later.
@@ -55,12 +50,13 @@ absl::StatusOr<std::string> TopFolder(const ZipArchive& archive) {
   for (const ZipMember& member : archive.members()) {
     const size_t slash = member.name.find('/');
     if (slash == std::string::npos || slash == 0) {
-      return Bad("ZIP_NAME", absl::StrCat("member ", Printable(member.name), " lies in no folder"));
+      return Malformed("ZIP_NAME",
+                       absl::StrCat("member ", Printable(member.name), " lies in no folder"));
     }
     const std::string folder = member.name.substr(0, slash + 1);
     if (!top.empty() && top != folder) {
-      return Bad("ZIP_NAME",
-                 absl::StrCat("two top folders: ", Printable(top), " and ", Printable(folder)));
+      return Malformed("ZIP_NAME", absl::StrCat("two top folders: ", Printable(top), " and ",
+                                                Printable(folder)));
     }
     top = folder;
   }
@@ -103,18 +99,19 @@ absl::StatusOr<NamedTensors> ReadZip(absl::string_view bytes) {
   SIGSERVE_RETURN_IF_ERROR(CheckArchive(archive, top));
   const absl::string_view data = archive.find(absl::StrCat(top, "data.pkl"))->contents;
   if (data.size() > kMaxPickleBytes) {
-    return Bad("PT_LENGTH",
-               absl::StrCat("data.pkl has ", data.size(), " bytes, at most ", kMaxPickleBytes));
+    return Malformed("PT_LENGTH", absl::StrCat("data.pkl has ", data.size(), " bytes, at most ",
+                                               kMaxPickleBytes));
   }
   SIGSERVE_ASSIGN_OR_RETURN(const Pickle pickle, ReadPickle(data, /*legacy=*/false));
   if (pickle.consumed != data.size()) {
-    return Bad("PT_TRAILING",
-               absl::StrCat(data.size() - pickle.consumed, " bytes after the pickle's STOP"));
+    return Malformed("PT_TRAILING",
+                     absl::StrCat(data.size() - pickle.consumed, " bytes after the pickle's STOP"));
   }
   const auto record = [&](const StorageReference& storage) -> absl::StatusOr<absl::string_view> {
     const ZipMember* member = archive.find(absl::StrCat(top, "data/", storage.key));
     if (member == nullptr) {
-      return Bad("PT_STORAGE_SIZE", absl::StrCat("storage ", storage.key, " is not in the file"));
+      return Malformed("PT_STORAGE_SIZE",
+                       absl::StrCat("storage ", storage.key, " is not in the file"));
     }
     SIGSERVE_RETURN_IF_ERROR(CheckRecordSize(storage, member->contents.size()));
     return member->contents;
@@ -161,41 +158,43 @@ absl::StatusOr<NamedTensors> ReadLegacy(absl::string_view rest) {
   }
   absl::flat_hash_map<absl::string_view, absl::string_view> records;
   if (keys[keys.root].kind != Kind::kList) {
-    return Bad("PT_STORAGE_SIZE", "the list of storages is no list");
+    return Malformed("PT_STORAGE_SIZE", "the list of storages is no list");
   }
   for (const PickleId id : keys[keys.root].items) {
     const auto found = referenced.find(keys[id].text);
     if (keys[id].kind != Kind::kString || found == referenced.end() ||
         records.contains(keys[id].text)) {
-      return Bad("PT_STORAGE_SIZE", absl::StrCat("storage ", Printable(keys[id].text),
-                                                 " is listed twice, or nothing refers to it"));
+      return Malformed("PT_STORAGE_SIZE",
+                       absl::StrCat("storage ", Printable(keys[id].text),
+                                    " is listed twice, or nothing refers to it"));
     }
     const StorageReference& storage = *found->second;
     int64_t elements = 0;
     if (rest.size() < sizeof(elements)) {
-      return Bad("PT_TRUNCATED", absl::StrCat("the file ends before storage ", storage.key));
+      return Malformed("PT_TRUNCATED", absl::StrCat("the file ends before storage ", storage.key));
     }
     std::memcpy(&elements, rest.data(), sizeof(elements));
     rest.remove_prefix(sizeof(elements));
     if (elements != storage.record_elements) {
-      return Bad("PT_STORAGE_SIZE",
-                 absl::StrCat("storage ", storage.key, " has ", elements,
-                              " elements, its references say ", storage.record_elements));
+      return Malformed("PT_STORAGE_SIZE",
+                       absl::StrCat("storage ", storage.key, " has ", elements,
+                                    " elements, its references say ", storage.record_elements));
     }
     if (static_cast<uint64_t>(elements) > rest.size() / SizeOf(storage.type)) {
-      return Bad("PT_TRUNCATED", absl::StrCat("the file ends within storage ", storage.key));
+      return Malformed("PT_TRUNCATED", absl::StrCat("the file ends within storage ", storage.key));
     }
     const size_t size = static_cast<size_t>(elements) * SizeOf(storage.type);
     records.emplace(storage.key, rest.substr(0, size));
     rest.remove_prefix(size);
   }
   if (!rest.empty()) {
-    return Bad("PT_TRAILING", absl::StrCat(rest.size(), " bytes after the last storage"));
+    return Malformed("PT_TRAILING", absl::StrCat(rest.size(), " bytes after the last storage"));
   }
   const auto record = [&](const StorageReference& storage) -> absl::StatusOr<absl::string_view> {
     const auto found = records.find(storage.key);
     if (found == records.end()) {
-      return Bad("PT_STORAGE_SIZE", absl::StrCat("storage ", storage.key, " is not in the file"));
+      return Malformed("PT_STORAGE_SIZE",
+                       absl::StrCat("storage ", storage.key, " is not in the file"));
     }
     SIGSERVE_RETURN_IF_ERROR(CheckRecordSize(storage, found->second.size()));
     return found->second;
@@ -244,7 +243,7 @@ absl::string_view LooksLike(absl::string_view bytes) {
 }  // namespace
 
 absl::StatusOr<NamedTensors> ReadTorchStateDict(absl::string_view bytes) {
-  if (bytes.empty()) return Bad("PT_TRUNCATED", "the file is empty");
+  if (bytes.empty()) return Malformed("PT_TRUNCATED", "the file is empty");
   if (absl::StartsWith(bytes, "PK\x03\x04") || absl::StartsWith(bytes, "PK\x05\x06")) {
     return ReadZip(bytes);
   }

@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "model/base/error_tokens.h"
 #include "model/base/status_macros.h"
 #include "model/formats/weights/named_tensors.h"
 
@@ -38,10 +39,6 @@ constexpr uint32_t kInExtra = 0xFFFFFFFF;
 constexpr uint32_t kUnixFileType = 0170000;
 constexpr uint32_t kUnixLink = 0120000;
 
-absl::Status Bad(absl::string_view token, absl::string_view text) {
-  return absl::InvalidArgumentError(absl::StrCat(token, ": ", text));
-}
-
 template <typename T>
 T Read(absl::string_view bytes, size_t at) {
   T value;
@@ -67,16 +64,18 @@ struct Central {
 };
 
 absl::StatusOr<Directory> FindDirectory(absl::string_view bytes) {
-  if (bytes.size() < kEndBytes) return Bad("ZIP_STRUCTURE", "the file is too short for an archive");
+  if (bytes.size() < kEndBytes)
+    return Malformed("ZIP_STRUCTURE", "the file is too short for an archive");
   const size_t end_at = bytes.size() - kEndBytes;
   const absl::string_view end = bytes.substr(end_at);
   if (Read<uint32_t>(end, 0) != kEndSignature || Read<uint16_t>(end, 20) != 0) {
-    return Bad("ZIP_STRUCTURE",
-               "the file does not end with an end record (truncated, or with something after it)");
+    return Malformed(
+        "ZIP_STRUCTURE",
+        "the file does not end with an end record (truncated, or with something after it)");
   }
   if (Read<uint16_t>(end, 4) != 0 || Read<uint16_t>(end, 6) != 0 ||
       Read<uint16_t>(end, 8) != Read<uint16_t>(end, 10)) {
-    return Bad("ZIP_STRUCTURE", "an archive of several disks");
+    return Malformed("ZIP_STRUCTURE", "an archive of several disks");
   }
   Directory directory;
   directory.entries = Read<uint16_t>(end, 10);
@@ -90,7 +89,7 @@ absl::StatusOr<Directory> FindDirectory(absl::string_view bytes) {
     if (locator_at < kEnd64Bytes ||
         Read<uint64_t>(bytes, locator_at + 8) != locator_at - kEnd64Bytes ||
         Read<uint32_t>(bytes, locator_at - kEnd64Bytes) != kEnd64Signature) {
-      return Bad("ZIP_STRUCTURE", "the ZIP64 locator does not point at a ZIP64 end record");
+      return Malformed("ZIP_STRUCTURE", "the ZIP64 locator does not point at a ZIP64 end record");
     }
     directory_end = locator_at - kEnd64Bytes;
     const absl::string_view end64 = bytes.substr(directory_end, kEnd64Bytes);
@@ -103,7 +102,8 @@ absl::StatusOr<Directory> FindDirectory(absl::string_view bytes) {
     if (Read<uint64_t>(end64, 4) != kEnd64Bytes - 12 || Read<uint64_t>(end64, 24) != entries ||
         !agrees(entries, directory.entries, 0xFFFF) || !agrees(size64, size, kInExtra) ||
         !agrees(begin64, directory.begin, kInExtra)) {
-      return Bad("ZIP_STRUCTURE", "the ZIP64 end record contradicts itself or the end record");
+      return Malformed("ZIP_STRUCTURE",
+                       "the ZIP64 end record contradicts itself or the end record");
     }
     directory.entries = entries;
     directory.begin = begin64;
@@ -115,7 +115,8 @@ absl::StatusOr<Directory> FindDirectory(absl::string_view bytes) {
   }
   if (directory.begin > directory_end || directory_end - directory.begin != size ||
       size / kCentralBytes < directory.entries) {
-    return Bad("ZIP_STRUCTURE", "the central directory does not lie where the end record says");
+    return Malformed("ZIP_STRUCTURE",
+                     "the central directory does not lie where the end record says");
   }
   directory.end = directory_end;
   return directory;
@@ -141,8 +142,8 @@ absl::Status ReadZip64(absl::string_view extra, Central& entry) {
     }
     return absl::OkStatus();
   }
-  return Bad("ZIP_STRUCTURE",
-             absl::StrCat("member ", Printable(entry.name), " lacks the ZIP64 sizes it refers to"));
+  return Malformed("ZIP_STRUCTURE", absl::StrCat("member ", Printable(entry.name),
+                                                 " lacks the ZIP64 sizes it refers to"));
 }
 
 absl::Status CheckMemberName(absl::string_view name, uint32_t attributes) {
@@ -155,7 +156,7 @@ absl::Status CheckMemberName(absl::string_view name, uint32_t attributes) {
     problem = "is a symbolic link";
   }
   if (problem.empty()) return absl::OkStatus();
-  return Bad("ZIP_NAME", absl::StrCat("member ", Printable(name), " ", problem));
+  return Malformed("ZIP_NAME", absl::StrCat("member ", Printable(name), " ", problem));
 }
 
 absl::StatusOr<std::vector<Central>> ReadDirectory(absl::string_view bytes,
@@ -166,13 +167,14 @@ absl::StatusOr<std::vector<Central>> ReadDirectory(absl::string_view bytes,
   absl::string_view rest = bytes.substr(directory.begin, directory.end - directory.begin);
   for (uint64_t i = 0; i < directory.entries; ++i) {
     if (rest.size() < kCentralBytes || Read<uint32_t>(rest, 0) != kCentralSignature) {
-      return Bad("ZIP_STRUCTURE", absl::StrCat("entry ", i, " of the central directory is none"));
+      return Malformed("ZIP_STRUCTURE",
+                       absl::StrCat("entry ", i, " of the central directory is none"));
     }
     const size_t name_bytes = Read<uint16_t>(rest, 28);
     const size_t extra_bytes = Read<uint16_t>(rest, 30);
     const size_t total = kCentralBytes + name_bytes + extra_bytes + Read<uint16_t>(rest, 32);
     if (total > rest.size() || Read<uint16_t>(rest, 34) != 0) {
-      return Bad("ZIP_STRUCTURE", absl::StrCat("entry ", i, " leaves the central directory"));
+      return Malformed("ZIP_STRUCTURE", absl::StrCat("entry ", i, " leaves the central directory"));
     }
     Central entry;
     entry.name = rest.substr(kCentralBytes, name_bytes);
@@ -186,14 +188,15 @@ absl::StatusOr<std::vector<Central>> ReadDirectory(absl::string_view bytes,
     SIGSERVE_RETURN_IF_ERROR(
         ReadZip64(rest.substr(kCentralBytes + name_bytes, extra_bytes), entry));
     if (!names.insert(absl::AsciiStrToLower(entry.name)).second) {
-      return Bad("ZIP_NAME", absl::StrCat("member ", Printable(entry.name), " is there twice"));
+      return Malformed("ZIP_NAME",
+                       absl::StrCat("member ", Printable(entry.name), " is there twice"));
     }
     entries.push_back(entry);
     rest.remove_prefix(total);
   }
   if (!rest.empty()) {
-    return Bad("ZIP_STRUCTURE", absl::StrCat("the central directory has ", rest.size(),
-                                             " bytes after its last entry"));
+    return Malformed("ZIP_STRUCTURE", absl::StrCat("the central directory has ", rest.size(),
+                                                   " bytes after its last entry"));
   }
   return entries;
 }
@@ -219,13 +222,14 @@ absl::StatusOr<absl::string_view> ReadLocal(absl::string_view bytes, const Centr
   const std::string what = absl::StrCat("member ", Printable(entry.name));
   const uint64_t room = next - entry.offset;
   if (room < kLocalBytes || Read<uint32_t>(bytes, entry.offset) != kLocalSignature) {
-    return Bad("ZIP_STRUCTURE", absl::StrCat(what, " has no local header where it should be"));
+    return Malformed("ZIP_STRUCTURE",
+                     absl::StrCat(what, " has no local header where it should be"));
   }
   const absl::string_view local = bytes.substr(entry.offset, room);
   const uint64_t name_bytes = Read<uint16_t>(local, 26);
   const uint64_t header_bytes = kLocalBytes + name_bytes + Read<uint16_t>(local, 28);
   if (header_bytes > room || entry.compressed > room - header_bytes) {
-    return Bad("ZIP_OVERLAP", absl::StrCat(what, " reaches into what follows it"));
+    return Malformed("ZIP_OVERLAP", absl::StrCat(what, " reaches into what follows it"));
   }
   const bool descriptor = (entry.flags & kFlagDescriptor) != 0;
   const auto agrees = [&](uint64_t ours, uint64_t theirs) {
@@ -241,12 +245,12 @@ absl::StatusOr<absl::string_view> ReadLocal(absl::string_view bytes, const Centr
       : entry.method == 0 && entry.compressed != entry.size  ? "stored size"
                                                              : "";
   if (!field.empty()) {
-    return Bad("ZIP_MISMATCH", absl::StrCat(what, ": its two headers differ in ", field));
+    return Malformed("ZIP_MISMATCH", absl::StrCat(what, ": its two headers differ in ", field));
   }
   const absl::string_view gap = local.substr(header_bytes + entry.compressed);
   if (descriptor ? !IsDescriptor(gap, entry) : !gap.empty()) {
-    return Bad("ZIP_STRUCTURE",
-               absl::StrCat(what, " is followed by ", gap.size(), " bytes that belong to nothing"));
+    return Malformed("ZIP_STRUCTURE", absl::StrCat(what, " is followed by ", gap.size(),
+                                                   " bytes that belong to nothing"));
   }
   return local.substr(header_bytes, entry.compressed);
 }
@@ -261,14 +265,14 @@ absl::StatusOr<ZipArchive> ZipArchive::Open(absl::string_view bytes) {
   ZipArchive archive;
   archive.members_.reserve(entries.size());
   if ((entries.empty() ? directory.begin : entries[0].offset) != 0) {
-    return Bad("ZIP_STRUCTURE", "the file does not start with its first member");
+    return Malformed("ZIP_STRUCTURE", "the file does not start with its first member");
   }
   for (size_t i = 0; i < entries.size(); ++i) {
     const Central& entry = entries[i];
     const uint64_t next = i + 1 < entries.size() ? entries[i + 1].offset : directory.begin;
     if (next <= entry.offset || next > directory.begin) {
-      return Bad("ZIP_OVERLAP", absl::StrCat("member ", Printable(entry.name), " starts at ",
-                                             entry.offset, ", what follows it at ", next));
+      return Malformed("ZIP_OVERLAP", absl::StrCat("member ", Printable(entry.name), " starts at ",
+                                                   entry.offset, ", what follows it at ", next));
     }
     SIGSERVE_ASSIGN_OR_RETURN(const absl::string_view contents, ReadLocal(bytes, entry, next));
     archive.by_name_.emplace(entry.name, archive.members_.size());
@@ -294,8 +298,8 @@ absl::Status ZipArchive::CheckContents() const {
   for (const ZipMember& member : members_) {
     const auto* data = reinterpret_cast<const Bytef*>(member.contents.data());
     if (crc32_z(crc32_z(0, nullptr, 0), data, member.contents.size()) != member.crc) {
-      return Bad("ZIP_CRC", absl::StrCat("member ", Printable(member.name),
-                                         " is damaged: its CRC-32 is another"));
+      return Malformed("ZIP_CRC", absl::StrCat("member ", Printable(member.name),
+                                               " is damaged: its CRC-32 is another"));
     }
   }
   return absl::OkStatus();

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "inference/grpc_service.pb.h"
+#include "server/metrics/statistics.h"
 #include "server/registry/model_registry.h"
 #include "server/rpc/calls_in_progress.h"
 #include "server/rpc/service_method.h"
-#include "server/services/statistics.h"
 
 namespace sigserve {
 

@@ -15,11 +15,11 @@
 #include "server/batching/drain_batcher.h"
 #include "server/codec/inference_codec.h"
 #include "server/codec/prediction_codec.h"
+#include "server/metrics/turn_recorder.h"
 #include "server/rpc/message.h"
 #include "server/rpc/service_method.h"
 #include "server/services/parse_cache.h"
 #include "server/services/prediction_handler.h"
-#include "server/services/turn_recorder.h"
 
 namespace sigserve {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "server/services/statistics.h"
+#include "server/metrics/statistics.h"
 #include "tests/support/fake_servable.h"
 #include "tests/support/status_matchers.h"
 

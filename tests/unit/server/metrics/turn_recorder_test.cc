@@ -1,4 +1,4 @@
-#include "server/services/turn_recorder.h"
+#include "server/metrics/turn_recorder.h"
 
 #include <thread>
 #include <vector>

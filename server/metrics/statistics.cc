@@ -1,4 +1,4 @@
-#include "server/services/statistics.h"
+#include "server/metrics/statistics.h"
 
 #include <algorithm>
 #include <cmath>

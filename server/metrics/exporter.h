@@ -10,7 +10,7 @@
 
 #include "absl/time/time.h"
 #include "server/metrics/model_metrics.h"
-#include "server/metrics/request_record.h"
+#include "server/metrics/version_series.h"
 
 namespace sigserve {
 
@@ -27,7 +27,7 @@ struct ServerLoad {
   std::vector<Queue> queues;  // a model may have several entries
 };
 
-class MetricsExporter : public RequestRecorder {
+class MetricsExporter : public RequestExporter {
  public:
   /// `version`: this build's, for sigserve_build_info.
   static std::unique_ptr<MetricsExporter> Create(const std::string& version);

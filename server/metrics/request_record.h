@@ -1,7 +1,8 @@
-// One row per request, and one per batch: what happened, for metrics. Written once, by the end of
-// the turn in which the answer went its way.
+// What the request path reports to metrics: a record per request, an event per batch and per
+// refusal.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "absl/status/status.h"
@@ -11,16 +12,21 @@
 
 namespace sigserve {
 
+/// The prediction methods; values index arrays.
+enum class PredictMethod { kModelInfer, kModelStreamInfer, kPredict, kPredictStream };
+inline constexpr size_t kPredictMethods = 4;
+/// "ModelInfer", ...
+absl::string_view Name(PredictMethod method);
+
 struct RequestRecord {
-  /// Empty unless the request named a model that exists: names that clients make up must not become
+  /// Empty unless the request named an existing model: names that clients make up must not become
   /// label values.
   absl::string_view model = "";
   int64_t version = 0;
-  /// "Predict", "PredictStream", "ModelInfer", "ModelStreamInfer".
-  absl::string_view method = "";
+  PredictMethod method = PredictMethod::kPredict;
   absl::StatusCode code = absl::StatusCode::kOk;
   int64_t rows = 0;
-  /// Rows of the batch it travelled in, its own included.
+  /// Rows of the batch that ran the request, its own included.
   int64_t batch_rows = 0;
   absl::Duration queued = absl::ZeroDuration();
   absl::Duration computed = absl::ZeroDuration();
@@ -28,12 +34,12 @@ struct RequestRecord {
   absl::Duration total = absl::ZeroDuration();
 };
 
-/// Whether both add to the same counters.
+/// Whether both records add to the same counters.
 inline bool SameSeries(const RequestRecord& a, const RequestRecord& b) {
-  return a.version == b.version && a.code == b.code && a.model == b.model && a.method == b.method;
+  return a.version == b.version && a.code == b.code && a.method == b.method && a.model == b.model;
 }
 
-/// Calls `handle` with each run of neighbours of the same series.
+/// Calls `handle` with each run of consecutive records of the same series.
 template <typename Handle>
 void ForEachSeries(absl::Span<const RequestRecord> records, Handle handle) {
   for (size_t begin = 0; begin < records.size();) {
@@ -44,16 +50,17 @@ void ForEachSeries(absl::Span<const RequestRecord> records, Handle handle) {
   }
 }
 
-/// Where records go. Thread-safe; called on the request path, so implementations are quick.
+/// Receives records. Thread-safe; called on the request path, so implementations are fast.
 class RequestRecorder {
  public:
   virtual ~RequestRecorder() = default;
-  /// Cheapest where neighbours are of the same model, version, method and code.
+  /// Cheapest if consecutive records have the same model, version, method and code. The records'
+  /// views are valid during the call only.
   virtual void RecordAll(absl::Span<const RequestRecord> records) = 0;
   void Record(const RequestRecord& record) { RecordAll(absl::MakeConstSpan(&record, 1)); }
-  /// A batch of `model` was run; `reason`: a literal that says why it was run when it was.
+  /// A batch of `model` ran; `reason`: a literal that says why it was dispatched.
   virtual void RecordBatch(absl::string_view model, absl::string_view reason) = 0;
-  /// A request of `model` was refused by a full or slow queue; `reason`: a literal.
+  /// A queue refused a request of `model`; `reason`: a literal.
   virtual void RecordRefusal(absl::string_view /*model*/, absl::string_view /*reason*/) {}
 };
 

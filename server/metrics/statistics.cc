@@ -19,81 +19,79 @@ void Add(std::atomic<int64_t>& counter, absl::Duration by) {
 
 }  // namespace
 
-StatisticsRecorder::StatisticsRecorder(RequestRecorder* next, const Clock* clock)
-    : next_(next), clock_(clock) {}
+void StatisticsRecorder::Counters::Add(absl::Span<const RequestRecord> run, absl::Time now) {
+  absl::Duration total, queue_time, compute_time;
+  int64_t row_count = 0;
+  double batch_share = 0;
+  for (const RequestRecord& record : run) {
+    total += record.total;
+    queue_time += record.queued;
+    compute_time += record.computed;
+    row_count += record.rows;
+    batch_share += static_cast<double>(record.rows) /
+                   static_cast<double>(std::max<int64_t>({1, record.rows, record.batch_rows}));
+  }
+  const auto count = static_cast<int64_t>(run.size());
+  last_inference_ns.store(absl::ToUnixNanos(now), std::memory_order_relaxed);
+  if (run[0].code == absl::StatusCode::kOk) {
+    sigserve::Add(successes, count);
+    sigserve::Add(success_ns, total);
+    sigserve::Add(queued_ns, queue_time);
+    sigserve::Add(computed_ns, compute_time);
+    sigserve::Add(rows, row_count);
+    sigserve::Add(batches, batch_share);
+  } else {
+    sigserve::Add(failures, count);
+    sigserve::Add(failure_ns, total);
+  }
+}
+
+VersionStatistics StatisticsRecorder::Counters::Read() const {
+  VersionStatistics to;
+  to.last_inference = absl::FromUnixNanos(last_inference_ns);
+  to.successes = successes;
+  to.failures = failures;
+  to.rows = rows;
+  to.batches = std::llround(batches);
+  to.success_time = absl::Nanoseconds(success_ns.load());
+  to.failure_time = absl::Nanoseconds(failure_ns.load());
+  to.queued = absl::Nanoseconds(queued_ns.load());
+  to.computed = absl::Nanoseconds(computed_ns.load());
+  return to;
+}
 
 void StatisticsRecorder::RecordAll(absl::Span<const RequestRecord> records) {
-  ForEachSeries(records, [this](absl::Span<const RequestRecord> series) {
-    if (!series[0].model.empty()) RecordSeries(series);
+  ForEachSeries(records, [this](absl::Span<const RequestRecord> run) {
+    Version& version = Find({run[0].model, run[0].version});
+    version.counters.Add(run, clock_->Now());
+    version.series->Record(run);
   });
-  next_->RecordAll(records);
 }
 
-void StatisticsRecorder::RecordSeries(absl::Span<const RequestRecord> series) {
-  absl::Duration total, queued, computed;
-  int64_t rows = 0;
-  double batches = 0;
-  for (const RequestRecord& record : series) {
-    total += record.total;
-    queued += record.queued;
-    computed += record.computed;
-    rows += record.rows;
-    batches += static_cast<double>(record.rows) /
-               static_cast<double>(std::max<int64_t>({1, record.rows, record.batch_rows}));
-  }
-  const auto count = static_cast<int64_t>(series.size());
-  Counters& counters = CountersOf(series[0].model, series[0].version);
-  counters.last_inference_ns.store(absl::ToUnixNanos(clock_->Now()), std::memory_order_relaxed);
-  if (series[0].code == absl::StatusCode::kOk) {
-    Add(counters.successes, count);
-    Add(counters.success_ns, total);
-    Add(counters.queued_ns, queued);
-    Add(counters.computed_ns, computed);
-    Add(counters.rows, rows);
-    Add(counters.batches, batches);
-  } else {
-    Add(counters.failures, count);
-    Add(counters.failure_ns, total);
-  }
-}
-
-StatisticsRecorder::Counters& StatisticsRecorder::CountersOf(absl::string_view model,
-                                                             int64_t version) {
+StatisticsRecorder::Version& StatisticsRecorder::Find(const Key& key) {
   {
     absl::ReaderMutexLock lock(&mutex_);
-    const auto found = models_.find(model);
-    if (found != models_.end()) {
-      const auto counters = found->second.find(version);
-      if (counters != found->second.end()) return *counters->second;
-    }
+    const auto found = versions_.find(key);
+    if (found != versions_.end()) return *found->second;
   }
   absl::MutexLock lock(&mutex_);
-  std::unique_ptr<Counters>& counters = models_[model][version];
-  if (counters == nullptr) counters = std::make_unique<Counters>();
-  return *counters;
+  std::unique_ptr<Version>& version = versions_[OwnedKey{std::string(key.first), key.second}];
+  if (version == nullptr) {
+    version = std::make_unique<Version>();
+    version->series = exporter_->OpenVersion(key.first, key.second);
+  }
+  return *version;
 }
 
 std::vector<VersionStatistics> StatisticsRecorder::Get(absl::string_view model) const {
   std::vector<VersionStatistics> all;
   {
     absl::ReaderMutexLock lock(&mutex_);
-    for (const auto& [name, versions] : models_) {
-      if (!model.empty() && name != model) continue;
-      for (const auto& [version, from] : versions) {
-        VersionStatistics to;
-        to.model = name;
-        to.version = version;
-        to.last_inference = absl::FromUnixNanos(from->last_inference_ns);
-        to.successes = from->successes;
-        to.failures = from->failures;
-        to.rows = from->rows;
-        to.batches = std::llround(from->batches);
-        to.success_time = absl::Nanoseconds(from->success_ns.load());
-        to.failure_time = absl::Nanoseconds(from->failure_ns.load());
-        to.queued = absl::Nanoseconds(from->queued_ns.load());
-        to.computed = absl::Nanoseconds(from->computed_ns.load());
-        all.push_back(std::move(to));
-      }
+    for (const auto& [key, version] : versions_) {
+      if (key.model.empty() || (!model.empty() && key.model != model)) continue;
+      all.push_back(version->counters.Read());
+      all.back().model = key.model;
+      all.back().version = key.version;
     }
   }
   std::sort(all.begin(), all.end(), [](const VersionStatistics& a, const VersionStatistics& b) {

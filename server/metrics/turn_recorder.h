@@ -1,7 +1,8 @@
-// Keeps the records of an I/O thread's turn and passes them on together, which costs a fraction of
-// passing them on one by one. Records of other threads pass at once. One per I/O thread.
+// Buffers the records of an I/O thread's turn and passes them on in one call, which costs a
+// fraction of passing each. Records from other threads are passed on immediately. One per I/O
+// thread.
 //
-// What a record's views point to must stay until the turn is over.
+// The memory behind a record's views must stay until the turn ends.
 #pragma once
 
 #include <thread>
@@ -17,7 +18,7 @@ class TurnRecorder final : public RequestRecorder {
   explicit TurnRecorder(RequestRecorder* next) : next_(next) {}
   ~TurnRecorder() override { EndTurn(); }
 
-  /// Says that this thread is the one whose turns count. Before anything is handed to others.
+  /// Makes the calling thread the one whose turns are buffered. Before other threads record.
   void SetOwnThread() {
     if (!has_thread_) own_thread_ = std::this_thread::get_id();
     has_thread_ = true;
@@ -35,7 +36,7 @@ class TurnRecorder final : public RequestRecorder {
     next_->RecordRefusal(model, reason);
   }
 
-  /// Passes on what the turn has brought. Own thread.
+  /// Passes on the turn's records. Own thread.
   void EndTurn() {
     if (!turn_.empty()) next_->RecordAll(turn_);
     turn_.clear();
@@ -44,7 +45,7 @@ class TurnRecorder final : public RequestRecorder {
  private:
   RequestRecorder* const next_;
   bool has_thread_ = false;
-  std::thread::id own_thread_;  // written before any other thread gets here
+  std::thread::id own_thread_;  // written before any other thread records
   std::vector<RequestRecord> turn_;
 };
 

@@ -67,7 +67,7 @@ class PredictionFrontend::Call {
   InboundMessage* message() const { return message_; }
   google::protobuf::Message* response() const { return response_; }
 
-  CallContext Context(absl::string_view method) const {
+  CallContext Context(PredictMethod method) const {
     CallContext context;
     context.method = method;
     context.deadline = message_->deadline();
@@ -184,7 +184,7 @@ void PredictionFrontend::Predict(Call* call) {
   const v1::PredictRequest* request;
   const absl::Status parsed = call->Parse(call->message()->request(), &predict_cache_, &request);
   if (!parsed.ok()) return Finish(call, parsed);
-  handler_.Predict(*request, call->Context("Predict"), call->MakeResponse<v1::PredictResponse>(),
+  handler_.Predict(*request, call->Context(PredictMethod::kPredict), call->MakeResponse<v1::PredictResponse>(),
                    [this, call](const absl::Status& status) { Finish(call, status); });
 }
 
@@ -213,14 +213,14 @@ void PredictionFrontend::PredictStream(Call* call) {
     Finish(call, absl::OkStatus());
   };
   if (!parsed.ok()) return done(parsed);
-  handler_.Predict(*request, call->Context("PredictStream"), response->mutable_response(), done);
+  handler_.Predict(*request, call->Context(PredictMethod::kPredictStream), response->mutable_response(), done);
 }
 
 void PredictionFrontend::ModelInfer(Call* call) {
   const inference::ModelInferRequest* request;
   const absl::Status parsed = call->Parse(call->message()->request(), &infer_cache_, &request);
   if (!parsed.ok()) return Finish(call, parsed);
-  handler_.Infer(*request, call->Context("ModelInfer"),
+  handler_.Infer(*request, call->Context(PredictMethod::kModelInfer),
                  call->MakeResponse<inference::ModelInferResponse>(),
                  [this, call](const absl::Status& status) { Finish(call, status); });
 }
@@ -238,7 +238,7 @@ void PredictionFrontend::ModelStreamInfer(Call* call) {
     Finish(call, absl::OkStatus());
   };
   if (!parsed.ok()) return done(parsed);
-  handler_.Infer(*request, call->Context("ModelStreamInfer"), response->mutable_infer_response(),
+  handler_.Infer(*request, call->Context(PredictMethod::kModelStreamInfer), response->mutable_infer_response(),
                  done);
 }
 

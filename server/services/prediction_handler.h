@@ -23,8 +23,7 @@ namespace sigserve {
 
 /// What the transport knows of a call.
 struct CallContext {
-  /// For the record: a literal, e.g. "Predict".
-  absl::string_view method;
+  PredictMethod method = PredictMethod::kPredict;
   /// On the handler's monotonic clock.
   absl::Duration deadline = absl::InfiniteDuration();
   /// True once the caller has gone; may be empty. Not asked after `done`.

@@ -8,6 +8,8 @@
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/base/clock.h"
+#include "server/metrics/statistics.h"
 
 namespace sigserve {
 namespace {
@@ -18,7 +20,7 @@ using ::testing::Not;
 RequestRecord Answer(absl::string_view model, absl::StatusCode code) {
   return {.model = model,
           .version = 3,
-          .method = "Predict",
+          .method = PredictMethod::kPredict,
           .code = code,
           .rows = 5,
           .batch_rows = 5,
@@ -28,13 +30,15 @@ RequestRecord Answer(absl::string_view model, absl::StatusCode code) {
 
 class ExporterTest : public testing::Test {
  protected:
+  FakeClock clock_;
   std::unique_ptr<MetricsExporter> exporter_ = MetricsExporter::Create("9.8.7");
+  StatisticsRecorder recorder_{exporter_.get(), &clock_};
 };
 
 TEST_F(ExporterTest, CountsRequestsByModelVersionMethodAndCode) {
-  exporter_->Record(Answer("m", absl::StatusCode::kOk));
-  exporter_->Record(Answer("m", absl::StatusCode::kOk));
-  exporter_->Record(Answer("m", absl::StatusCode::kInvalidArgument));
+  recorder_.Record(Answer("m", absl::StatusCode::kOk));
+  recorder_.Record(Answer("m", absl::StatusCode::kOk));
+  recorder_.Record(Answer("m", absl::StatusCode::kInvalidArgument));
   const std::string text = exporter_->Serialize();
   EXPECT_THAT(
       text,
@@ -57,9 +61,9 @@ TEST_F(ExporterTest, ManyRecordsAtOnceCountLikeSingleOnes) {
     if (us == 20) records.push_back(Answer("other", absl::StatusCode::kOk));
     if (us == 50) records.push_back(Answer("m", absl::StatusCode::kCancelled));
   }
-  for (const RequestRecord& record : records) exporter_->Record(record);
+  for (const RequestRecord& record : records) recorder_.Record(record);
   const std::unique_ptr<MetricsExporter> at_once = MetricsExporter::Create("9.8.7");
-  at_once->RecordAll(records);
+  StatisticsRecorder(at_once.get(), &clock_).RecordAll(records);
   const auto ours = [](const MetricsExporter& exporter) {
     const std::string text = exporter.Serialize();
     std::vector<std::string> lines;
@@ -87,7 +91,7 @@ TEST_F(ExporterTest, CountsBatchesByReason) {
 }
 
 TEST_F(ExporterTest, TheLatencyHistogramBeginsAtTenMicroseconds) {
-  exporter_->Record(Answer("m", absl::StatusCode::kOk));
+  recorder_.Record(Answer("m", absl::StatusCode::kOk));
   const std::string text = exporter_->Serialize();
   const auto bucket = [](const char* le, int count) {
     return std::string(R"(sigserve_request_duration_seconds_bucket{model="m",version="3",le=")") +
@@ -102,7 +106,7 @@ TEST_F(ExporterTest, TheLatencyHistogramBeginsAtTenMicroseconds) {
 TEST_F(ExporterTest, ARequestForNoModelHasEmptyLabels) {
   RequestRecord record = Answer("", absl::StatusCode::kNotFound);
   record.version = 0;
-  exporter_->Record(record);
+  recorder_.Record(record);
   EXPECT_THAT(
       exporter_->Serialize(),
       HasSubstr(
@@ -177,7 +181,7 @@ TEST_F(ExporterTest, CountsEachRecordOfManyThreadsOnce) {
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([this] {
       for (int i = 0; i < kEach; ++i) {
-        exporter_->Record(Answer(i % 2 == 0 ? "a" : "b", absl::StatusCode::kOk));
+        recorder_.Record(Answer(i % 2 == 0 ? "a" : "b", absl::StatusCode::kOk));
       }
     });
   }

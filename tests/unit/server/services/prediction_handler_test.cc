@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "server/metrics/statistics.h"
 #include "tests/support/fake_servable.h"
 #include "tests/support/status_matchers.h"
 
@@ -48,7 +47,7 @@ class KeepingRecorder final : public RequestRecorder {
   void RecordAll(absl::Span<const RequestRecord> records) override {
     for (const RequestRecord& r : records) {
       kept.push_back(
-          {std::string(r.model), std::string(r.method), r.version, r.rows, r.batch_rows, r.code});
+          {std::string(r.model), std::string(Name(r.method)), r.version, r.rows, r.batch_rows, r.code});
     }
   }
   void RecordBatch(absl::string_view, absl::string_view) override {}
@@ -60,8 +59,7 @@ class PredictionHandlerTest : public testing::Test {
   PredictionHandlerTest()
       : servable_(std::make_shared<FakeServable>(SigmoidSignature())),
         registry_(servable_),
-        statistics_(&recorder_, &clock_),
-        handler_(&registry_, &statistics_, &clock_, nullptr) {
+        handler_(&registry_, &recorder_, &clock_, nullptr) {
     servable_->outputs.outputs.push_back(Tensor::Of<float>({1, 2}, {0.25F, 0.75F}));
   }
 
@@ -76,7 +74,7 @@ class PredictionHandlerTest : public testing::Test {
   }
 
   absl::Status Predict(const v1::PredictRequest& request, CallContext call = {}) {
-    call.method = "Predict";
+    call.method = PredictMethod::kPredict;
     absl::Status result = absl::UnknownError("not called");
     response_.Clear();
     handler_.Predict(request, std::move(call), &response_,
@@ -88,16 +86,15 @@ class PredictionHandlerTest : public testing::Test {
   FakeRegistry registry_;
   FakeClock clock_;
   KeepingRecorder recorder_;
-  StatisticsRecorder statistics_;
   PredictionHandler handler_;
   v1::PredictResponse response_;
 };
 
 TEST_F(PredictionHandlerTest, AnAnswerOverTheLimitIsRefusedAndRecordedSo) {
   servable_->outputs.outputs[0] = Tensor(DType::kFloat32, Shape{1, 5000});
-  PredictionHandler small(&registry_, &statistics_, &clock_, nullptr, 20'000);
+  PredictionHandler small(&registry_, &recorder_, &clock_, nullptr, 20'000);
   absl::Status result;
-  small.Predict(Ask("m"), {.method = "Predict"}, &response_,
+  small.Predict(Ask("m"), {.method = PredictMethod::kPredict}, &response_,
                 [&](const absl::Status& status) { result = status; });
   EXPECT_THAT(result, StatusIs(absl::StatusCode::kResourceExhausted,
                                testing::HasSubstr("20000 bytes; the limit is 20000")));
@@ -180,40 +177,6 @@ TEST_F(PredictionHandlerTest, OipTimeoutShortensTheDeadline) {
   (*request.mutable_parameters())["timeout"].set_string_param("soon");
   EXPECT_THAT(infer(absl::Seconds(1)),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("'timeout'")));
-}
-
-TEST_F(PredictionHandlerTest, StatisticsSumUpByModelAndVersion) {
-  for (int i = 0; i < 3; ++i) EXPECT_OK(Predict(Ask("m")));
-  EXPECT_FALSE(Predict(Ask("m", 2)).ok());
-  EXPECT_FALSE(Predict(Ask("made-up")).ok());
-  const std::vector<VersionStatistics> all = statistics_.Get("");
-  ASSERT_EQ(all.size(), 1U);
-  EXPECT_EQ(all[0].model, "m");
-  EXPECT_EQ(all[0].version, 3);
-  EXPECT_EQ(all[0].successes, 3);
-  EXPECT_EQ(all[0].failures, 1);
-  EXPECT_EQ(all[0].rows, 3);
-  EXPECT_EQ(all[0].batches, 3);
-  EXPECT_EQ(all[0].queued, absl::Microseconds(15));
-  EXPECT_EQ(all[0].computed, absl::Microseconds(21));
-  EXPECT_TRUE(statistics_.Get("other").empty());
-}
-
-TEST(StatisticsTest, RequestsThatShareABatchCountItOnce) {
-  KeepingRecorder next;
-  FakeClock clock;
-  StatisticsRecorder statistics(&next, &clock);
-  RequestRecord record;
-  record.model = "m";
-  record.version = 1;
-  record.batch_rows = 8;
-  for (const int rows : {1, 3, 4}) {
-    record.rows = rows;
-    statistics.Record(record);
-  }
-  EXPECT_EQ(statistics.Get("m")[0].batches, 1);
-  EXPECT_EQ(statistics.Get("m")[0].rows, 8);
-  EXPECT_EQ(next.kept.size(), 3U);
 }
 
 }  // namespace

@@ -46,13 +46,15 @@ FOLDERS = {
                         "server/config", "server/registry"],
     "server/codec": ["model/base", "model/tensor", "model/repository", "model/runtime", "server/batching",
                      "server/registry", "server/rpc", "server/training"],
-    "server/services": ["model/base", "server/batching", "server/metrics", "server/registry", "server/rpc",
+    "server/predict": ["model/base", "model/tensor", "model/runtime", "server/batching", "server/codec",
+                       "server/metrics", "server/registry", "server/rpc"],
+    "server/services": ["model/base", "server/metrics", "server/registry", "server/rpc",
                         "server/training", "server/codec"],
     "server/transport": ["model/base", "server/net", "server/rpc"],
     "server/transport/grpc": ["model/base", "server/rpc", "server/transport"],
     "server": ["model/base", "model/repository", "server/batching", "server/config", "server/metrics",
-               "server/registry", "server/rpc", "server/training", "server/services", "server/transport",
-               "server/transport/grpc"],
+               "server/predict", "server/registry", "server/rpc", "server/training", "server/services",
+               "server/transport", "server/transport/grpc"],
     "client": [],
     "client/bench": ["client"],
     "client/cli": ["client", "client/bench"],
@@ -75,7 +77,7 @@ OTHER_TOP_LEVEL = ["proto", "tests", "deploy"]
 
 # What is included (a pattern) -> the paths that may (patterns from the start of the path). Tests may use everything but
 # the last part.
-SERVICE = r"server/(rpc|transport/grpc|codec|services)/|server/server\.cc|client/"
+SERVICE = r"server/(rpc|transport/grpc|codec|predict|services)/|server/server\.cc|client/"
 # Who may use gRPC, by include or by link.
 GRPC = r"server/transport/grpc/|server/$|server/server\.cc|client/"
 FENCES = [

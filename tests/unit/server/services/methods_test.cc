@@ -9,10 +9,10 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/base/clock.h"
+#include "server/predict/prediction_frontend.h"
 #include "server/services/health_service.h"
 #include "server/services/inference_service.h"
 #include "server/services/model_service.h"
-#include "server/services/prediction_frontend.h"
 #include "server/services/reflection_service.h"
 #include "server/services/training_service.h"
 

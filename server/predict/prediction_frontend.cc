@@ -1,4 +1,4 @@
-#include "server/services/prediction_frontend.h"
+#include "server/predict/prediction_frontend.h"
 
 #include <google/protobuf/arena.h>
 
@@ -184,7 +184,8 @@ void PredictionFrontend::Predict(Call* call) {
   const v1::PredictRequest* request;
   const absl::Status parsed = call->Parse(call->message()->request(), &predict_cache_, &request);
   if (!parsed.ok()) return Finish(call, parsed);
-  handler_.Predict(*request, call->Context(PredictMethod::kPredict), call->MakeResponse<v1::PredictResponse>(),
+  handler_.Predict(*request, call->Context(PredictMethod::kPredict),
+                   call->MakeResponse<v1::PredictResponse>(),
                    [this, call](const absl::Status& status) { Finish(call, status); });
 }
 
@@ -213,7 +214,8 @@ void PredictionFrontend::PredictStream(Call* call) {
     Finish(call, absl::OkStatus());
   };
   if (!parsed.ok()) return done(parsed);
-  handler_.Predict(*request, call->Context(PredictMethod::kPredictStream), response->mutable_response(), done);
+  handler_.Predict(*request, call->Context(PredictMethod::kPredictStream),
+                   response->mutable_response(), done);
 }
 
 void PredictionFrontend::ModelInfer(Call* call) {
@@ -238,8 +240,8 @@ void PredictionFrontend::ModelStreamInfer(Call* call) {
     Finish(call, absl::OkStatus());
   };
   if (!parsed.ok()) return done(parsed);
-  handler_.Infer(*request, call->Context(PredictMethod::kModelStreamInfer), response->mutable_infer_response(),
-                 done);
+  handler_.Infer(*request, call->Context(PredictMethod::kModelStreamInfer),
+                 response->mutable_infer_response(), done);
 }
 
 void PredictionFrontend::Finish(Call* call, const absl::Status& status) {

@@ -16,10 +16,10 @@
 #include "server/codec/inference_codec.h"
 #include "server/codec/prediction_codec.h"
 #include "server/metrics/turn_recorder.h"
+#include "server/predict/parse_cache.h"
+#include "server/predict/prediction_handler.h"
 #include "server/rpc/message.h"
 #include "server/rpc/service_method.h"
-#include "server/services/parse_cache.h"
-#include "server/services/prediction_handler.h"
 
 namespace sigserve {
 

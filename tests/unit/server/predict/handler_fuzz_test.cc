@@ -10,8 +10,8 @@
 #include "model/base/file.h"
 #include "model/repository/repository.h"
 #include "server/batching/drain_batcher.h"
+#include "server/predict/prediction_handler.h"
 #include "server/registry/model_registry.h"
-#include "server/services/prediction_handler.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {

@@ -1,4 +1,4 @@
-#include "server/services/prediction_frontend.h"
+#include "server/predict/prediction_frontend.h"
 
 #include <string>
 

@@ -1,4 +1,4 @@
-#include "server/services/prediction_handler.h"
+#include "server/predict/prediction_handler.h"
 
 #include <memory>
 #include <string>
@@ -46,8 +46,8 @@ class KeepingRecorder final : public RequestRecorder {
  public:
   void RecordAll(absl::Span<const RequestRecord> records) override {
     for (const RequestRecord& r : records) {
-      kept.push_back(
-          {std::string(r.model), std::string(Name(r.method)), r.version, r.rows, r.batch_rows, r.code});
+      kept.push_back({std::string(r.model), std::string(Name(r.method)), r.version, r.rows,
+                      r.batch_rows, r.code});
     }
   }
   void RecordBatch(absl::string_view, absl::string_view) override {}

@@ -2,7 +2,7 @@
 // lanes: whichever point it is, the request is answered, recorded and released once, and the one
 // beside it gets its answer. Messages free themselves with their reply, as the transport's do, so
 // that AddressSanitizer finds whoever touches one later. Ten thousand runs of each point:
-//   unit_server_services --gtest_also_run_disabled_tests --gtest_filter='*TenThousandTimes'
+//   unit_server_predict --gtest_also_run_disabled_tests --gtest_filter='*TenThousandTimes'
 #include <algorithm>
 #include <atomic>
 #include <functional>
@@ -19,7 +19,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/batching/compute_pool.h"
-#include "server/services/prediction_frontend.h"
+#include "server/predict/prediction_frontend.h"
 #include "tests/support/fake_servable.h"
 #include "tests/support/prediction_methods.h"
 

@@ -1,4 +1,4 @@
-#include "server/services/prediction_handler.h"
+#include "server/predict/prediction_handler.h"
 
 #include <google/protobuf/arena.h>
 

@@ -1,4 +1,4 @@
-#include "server/services/parse_cache.h"
+#include "server/predict/parse_cache.h"
 
 #include <memory>
 #include <random>

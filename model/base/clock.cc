@@ -8,8 +8,9 @@ namespace sigserve {
 
 absl::Time RealClock::Now() const { return absl::Now(); }
 
-absl::Duration RealClock::Monotonic() const {
-  return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+MonotonicTime RealClock::Monotonic() const {
+  return MonotonicTime::AfterStart(
+      absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch()));
 }
 
 absl::Time FakeClock::Now() const {
@@ -17,9 +18,9 @@ absl::Time FakeClock::Now() const {
   return absl::UnixEpoch() + elapsed_;
 }
 
-absl::Duration FakeClock::Monotonic() const {
+MonotonicTime FakeClock::Monotonic() const {
   absl::MutexLock lock(&mutex_);
-  return elapsed_;
+  return MonotonicTime::AfterStart(elapsed_);
 }
 
 void FakeClock::Advance(absl::Duration by) {

@@ -1,11 +1,11 @@
 // Time as a dependency, so that tests move it by hand. Now(): wall clock, for records. Monotonic():
-// since an arbitrary start, never backwards, for durations and timeouts. All clocks are
-// thread-safe.
+// for durations, deadlines and timeouts. All clocks are thread-safe.
 #pragma once
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "model/base/monotonic_time.h"
 
 namespace sigserve {
 
@@ -13,20 +13,20 @@ class Clock {
  public:
   virtual ~Clock() = default;
   virtual absl::Time Now() const = 0;
-  virtual absl::Duration Monotonic() const = 0;
+  virtual MonotonicTime Monotonic() const = 0;
 };
 
 class RealClock final : public Clock {
  public:
   absl::Time Now() const override;
-  absl::Duration Monotonic() const override;
+  MonotonicTime Monotonic() const override;
 };
 
-/// Stands still until told to move.
+/// Moves only by Advance().
 class FakeClock final : public Clock {
  public:
   absl::Time Now() const override;
-  absl::Duration Monotonic() const override;
+  MonotonicTime Monotonic() const override;
   void Advance(absl::Duration by);
 
  private:

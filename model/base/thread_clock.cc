@@ -4,10 +4,10 @@
 
 namespace sigserve {
 
-absl::Duration ThreadClock::Monotonic() const {
+MonotonicTime ThreadClock::Monotonic() const {
   timespec time = {};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return absl::DurationFromTimespec(time);
+  return MonotonicTime::AfterStart(absl::DurationFromTimespec(time));
 }
 
 }  // namespace sigserve

@@ -1,5 +1,4 @@
-// The processor's time that the calling thread has had: stands still while the thread waits for a
-// processor.
+// The CPU time of the calling thread: stands still while the thread waits or is preempted.
 #pragma once
 
 #include "model/base/clock.h"
@@ -8,9 +7,9 @@ namespace sigserve {
 
 class ThreadClock final : public Clock {
  public:
-  /// Counted from the epoch; of no use but for differences.
-  absl::Time Now() const override { return absl::UnixEpoch() + Monotonic(); }
-  absl::Duration Monotonic() const override;
+  /// Counted from the epoch; only differences are meaningful.
+  absl::Time Now() const override { return absl::UnixEpoch() + Monotonic().since_start(); }
+  MonotonicTime Monotonic() const override;
 };
 
 }  // namespace sigserve

@@ -89,7 +89,7 @@ bool Scheduler::Full(const BatchTarget& target, const Task& task) const {
          options_.workers * std::min(options_.max_time, kBurst * target.queue.latency_target);
 }
 
-std::optional<Scheduler::Dropped> Scheduler::Refuse(absl::Duration now, const BatchTarget& target,
+std::optional<Scheduler::Dropped> Scheduler::Refuse(MonotonicTime now, const BatchTarget& target,
                                                     const Task& task) {
   const auto dropped = [](DropReason reason, absl::Status status) {
     Dropped refused;
@@ -114,7 +114,7 @@ std::optional<Scheduler::Dropped> Scheduler::Refuse(absl::Duration now, const Ba
   if (model != nullptr) {
     ahead_ns = model->LaneOf(task).NsBefore(task.priority, DueTime(target, task));
     ahead_ns += std::min(ahead_ns,
-                         model->OtherLane(task).NsBefore(task.priority, absl::InfiniteDuration()));
+                         model->OtherLane(task).NsBefore(task.priority, MonotonicTime::InfiniteFuture()));
   }
   const absl::Duration wait = Wait(now, target, ahead_ns);
   const std::string name = absl::StrCat("model '", target.model, "': ");
@@ -155,7 +155,7 @@ absl::Duration Scheduler::DelayTarget(const BatchTarget& target) const {
   return std::max(options_.delay_target, std::min(always_fine, options_.max_time / 2));
 }
 
-absl::Duration Scheduler::Wait(absl::Duration now, const BatchTarget& target,
+absl::Duration Scheduler::Wait(MonotonicTime now, const BatchTarget& target,
                                double ahead_ns) const {
   double ns = 0;
   for (const Running& batch : running_) {

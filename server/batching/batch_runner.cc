@@ -36,7 +36,7 @@ void BatchRunner::Run(const BatchTarget& target, absl::Span<Task> tasks, Dispatc
   if (tasks.size() == 1) return RunAlone(target, tasks[0], reason, computed);
   TaskTiming timing;
   for (const Task& task : tasks) timing.batch_rows += task.rows;
-  absl::Duration start;
+  MonotonicTime start;
   const Outputs outputs = Compute(
       target, [&] { return Concatenate(tasks, timing.batch_rows); }, reason, &start, &timing);
   computed();
@@ -64,7 +64,7 @@ void BatchRunner::RunAlone(const BatchTarget& target, Task& task, DispatchReason
                            absl::FunctionRef<void()> computed) {
   TaskTiming timing;
   timing.batch_rows = task.rows;
-  absl::Duration start;
+  MonotonicTime start;
   const Outputs outputs = Compute(
       target, [&] { return Aligned(task); }, reason, &start, &timing);
   timing.queued = start - task.arrival;
@@ -75,11 +75,11 @@ void BatchRunner::RunAlone(const BatchTarget& target, Task& task, DispatchReason
 
 BatchRunner::Outputs BatchRunner::Compute(const BatchTarget& target,
                                           absl::FunctionRef<absl::Span<const TensorView>()> inputs,
-                                          DispatchReason reason, absl::Duration* start,
+                                          DispatchReason reason, MonotonicTime* start,
                                           TaskTiming* timing) {
   const bool own_clock = cost_clock_ != clock_;
   *start = clock_->Monotonic();
-  const absl::Duration cost_start = own_clock ? cost_clock_->Monotonic() : *start;
+  const MonotonicTime cost_start = own_clock ? cost_clock_->Monotonic() : *start;
   Outputs outputs = [&]() -> Outputs {
     try {
       return target.run(inputs());
@@ -87,7 +87,7 @@ BatchRunner::Outputs BatchRunner::Compute(const BatchTarget& target,
       return absl::ResourceExhaustedError("no memory left to run the request");
     }
   }();
-  const absl::Duration end = clock_->Monotonic();
+  const MonotonicTime end = clock_->Monotonic();
   timing->computed = end - *start;
   if (outputs.ok()) {
     target.cost->Observe(timing->batch_rows,

@@ -38,7 +38,7 @@ class BatchRunner {
   /// Runs and measures; fills all of `timing` but what is a task's own.
   Outputs Compute(const BatchTarget& target,
                   absl::FunctionRef<absl::Span<const TensorView>()> inputs, DispatchReason reason,
-                  absl::Duration* start, TaskTiming* timing);
+                  MonotonicTime* start, TaskTiming* timing);
   absl::Span<const TensorView> Concatenate(absl::Span<Task> tasks, int64_t rows);
   /// The task's inputs, in aligned memory.
   absl::Span<const TensorView> Aligned(const Task& task);

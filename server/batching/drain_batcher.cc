@@ -58,7 +58,7 @@ void DrainBatcher::RunGroup(Group& group) {
 }
 
 absl::Span<Task> DrainBatcher::EndDead(absl::Span<Task> tasks) const {
-  const absl::Duration now = clock_->Monotonic();
+  const MonotonicTime now = clock_->Monotonic();
   const auto is_dead = [now](Task& task) {
     const absl::Status alive = CheckAlive(task, now);
     if (!alive.ok()) task.done(alive, nullptr, {});

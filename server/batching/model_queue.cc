@@ -43,7 +43,7 @@ double QueuedNs(const BatchTarget& target, int64_t rows) {
   return EstimateNs(target, good) / static_cast<double>(good) * static_cast<double>(rows);
 }
 
-absl::Duration DueTime(const BatchTarget& target, const Task& task) {
+MonotonicTime DueTime(const BatchTarget& target, const Task& task) {
   return std::min({task.deadline, task.arrival + target.queue.max_wait, task.arrival + kPatience});
 }
 
@@ -71,7 +71,7 @@ void Lane::TakeRows(int64_t rows) {
   first.next_row += rows;
 }
 
-double Lane::NsBefore(int priority, absl::Duration due) const {
+double Lane::NsBefore(int priority, MonotonicTime due) const {
   double before = waiting_ns_;
   for (auto it = tasks_.rbegin();
        it != tasks_.rend() && std::tie((*it)->priority, (*it)->due) > std::tie(priority, due);
@@ -87,10 +87,10 @@ int Lane::LastUnsplit() const {
   return at;
 }
 
-void Lane::NoteDelay(absl::Duration now, absl::Duration waited, absl::Duration allowed,
+void Lane::NoteDelay(MonotonicTime now, absl::Duration waited, absl::Duration allowed,
                      absl::Duration interval) {
   if (waited < allowed / 2) {
-    above_since_ = absl::InfiniteDuration();
+    above_since_ = MonotonicTime::InfiniteFuture();
     overloaded_ = false;
   } else if (waited >= allowed) {
     above_since_ = std::min(above_since_, now);

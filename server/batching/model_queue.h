@@ -26,13 +26,13 @@ double QueuedNs(const BatchTarget& target, int64_t rows);
 
 /// When a waiting task is due: its deadline, or a second after it came, so that none waits for ever
 /// behind others of its priority.
-absl::Duration DueTime(const BatchTarget& target, const Task& task);
+MonotonicTime DueTime(const BatchTarget& target, const Task& task);
 
 /// A task that waits, or what has not run of it.
 struct QueuedTask {
   Task own;                          // unless split
   std::shared_ptr<SplitTask> split;  // once a part of it runs
-  absl::Duration due;
+  MonotonicTime due;
   int priority = 0;
   int64_t next_row = 0;
   double row_ns = 0;
@@ -58,7 +58,7 @@ class Lane {
   void TakeRows(int64_t rows);
   /// Work that comes before a task of this priority, due then. Looks at what comes after: mostly
   /// nothing.
-  double NsBefore(int priority, absl::Duration due) const;
+  double NsBefore(int priority, MonotonicTime due) const;
 
   /// Whether tasks of several priorities wait: then dead ones are not only at the front.
   bool mixed() const { return !empty() && tasks_.front()->priority != tasks_.back()->priority; }
@@ -67,7 +67,7 @@ class Lane {
 
   /// A task was taken to be run that had waited so long. Overloaded: tasks have waited for longer
   /// than `allowed` during `interval`, and not for less than half of it since.
-  void NoteDelay(absl::Duration now, absl::Duration waited, absl::Duration allowed,
+  void NoteDelay(MonotonicTime now, absl::Duration waited, absl::Duration allowed,
                  absl::Duration interval);
   bool overloaded() const { return overloaded_; }
 
@@ -76,7 +76,7 @@ class Lane {
  private:
   std::deque<std::unique_ptr<QueuedTask>> tasks_;
   double waiting_ns_ = 0;
-  absl::Duration above_since_ = absl::InfiniteDuration();
+  MonotonicTime above_since_ = MonotonicTime::InfiniteFuture();
   bool overloaded_ = false;
 };
 

@@ -76,7 +76,7 @@ void Scheduler::RemoveIfIdle(const ModelQueue* model) {
 
 // Coming in.
 
-void Scheduler::Offer(absl::Duration now, const BatchTarget& target, Task task) {
+void Scheduler::Offer(MonotonicTime now, const BatchTarget& target, Task task) {
   if (std::optional<Dropped> refused = Refuse(now, target, task)) {
     refused->target = &target;
     refused->task = std::move(task);
@@ -128,7 +128,7 @@ void Scheduler::Drop(ModelQueue* model, Lane* lane, size_t at, DropReason reason
   dropped_.push_back(std::move(dropped));
 }
 
-bool Scheduler::DropIfDead(absl::Duration now, ModelQueue* model, Lane* lane, size_t at) {
+bool Scheduler::DropIfDead(MonotonicTime now, ModelQueue* model, Lane* lane, size_t at) {
   const QueuedTask& queued = lane->at(at);
   const absl::Duration waited = now - queued.task().arrival;
   const QueuePolicy& policy = model->target->queue;
@@ -149,7 +149,7 @@ bool Scheduler::DropIfDead(absl::Duration now, ModelQueue* model, Lane* lane, si
   return true;
 }
 
-void Scheduler::Sweep(absl::Duration now) {
+void Scheduler::Sweep(MonotonicTime now) {
   for (ModelQueue* model : AllModels()) {
     for (Lane* lane : {&model->small, &model->large}) {
       for (size_t at = lane->size(); at-- > 0;) DropIfDead(now, model, lane, at);
@@ -183,7 +183,7 @@ ModelQueue* Scheduler::NextModel() const {
   return next;
 }
 
-std::optional<Scheduler::Batch> Scheduler::Next(absl::Duration now) {
+std::optional<Scheduler::Batch> Scheduler::Next(MonotonicTime now) {
   if (running() >= options_.workers) return std::nullopt;
   if (now - swept_ >= kSweepMixedEvery &&
       std::any_of(models_.begin(), models_.end(),
@@ -201,7 +201,7 @@ std::optional<Scheduler::Batch> Scheduler::Next(absl::Duration now) {
   return std::nullopt;
 }
 
-int64_t Scheduler::RowLimit(absl::Duration now, const ModelQueue& model, const QueuedTask& first,
+int64_t Scheduler::RowLimit(MonotonicTime now, const ModelQueue& model, const QueuedTask& first,
                             bool* by_deadline) const {
   const BatchTarget& target = *model.target;
   const CostCurve cost = target.cost->curve();
@@ -220,7 +220,7 @@ int64_t Scheduler::RowLimit(absl::Duration now, const ModelQueue& model, const Q
   return limit;
 }
 
-Scheduler::Batch Scheduler::Form(absl::Duration now, ModelQueue* model, Lane* lane) {
+Scheduler::Batch Scheduler::Form(MonotonicTime now, ModelQueue* model, Lane* lane) {
   const BatchTarget& target = *model->target;
   QueuedTask& first = lane->at(0);
   bool by_deadline = false;
@@ -261,7 +261,7 @@ Scheduler::Batch Scheduler::Form(absl::Duration now, ModelQueue* model, Lane* la
   return batch;
 }
 
-int64_t Scheduler::Gather(absl::Duration now, ModelQueue* model, Lane* lane, int64_t limit,
+int64_t Scheduler::Gather(MonotonicTime now, ModelQueue* model, Lane* lane, int64_t limit,
                           Batch* batch) {
   int64_t rows = 0;
   int64_t bytes = 0;
@@ -286,7 +286,7 @@ int64_t Scheduler::Gather(absl::Duration now, ModelQueue* model, Lane* lane, int
   return rows;
 }
 
-void Scheduler::Ended(absl::Duration now, int64_t batch) {
+void Scheduler::Ended(MonotonicTime now, int64_t batch) {
   const auto found = std::find_if(running_.begin(), running_.end(),
                                   [batch](const Running& other) { return other.id == batch; });
   if (found == running_.end()) return;

@@ -72,11 +72,11 @@ class Scheduler {
   Scheduler& operator=(const Scheduler&) = delete;
 
   /// Takes a task in, or drops it. After that, ask Next() for each idle worker.
-  void Offer(absl::Duration now, const BatchTarget& target, Task task);
+  void Offer(MonotonicTime now, const BatchTarget& target, Task task);
   /// The next batch for an idle worker; nothing when no task can run now.
-  std::optional<Batch> Next(absl::Duration now);
+  std::optional<Batch> Next(MonotonicTime now);
   /// The batch has been computed; to be called before the last `done` of its tasks.
-  void Ended(absl::Duration now, int64_t batch);
+  void Ended(MonotonicTime now, int64_t batch);
   /// What the calls above have dropped since this was last asked.
   std::vector<Dropped> TakeDropped();
   /// Drops all that waits, and all that is offered from now on: UNAVAILABLE.
@@ -99,7 +99,7 @@ class Scheduler {
   struct Running {
     int64_t id;
     const BatchTarget* target;
-    absl::Duration start;
+    MonotonicTime start;
     double ns;   // estimated
     bool known;  // the estimate is one
   };
@@ -108,7 +108,7 @@ class Scheduler {
   std::vector<ModelQueue*> AllModels() const;
   void RemoveIfIdle(const ModelQueue* model);
   /// Why the task is not to be taken in, if it is not.
-  std::optional<Dropped> Refuse(absl::Duration now, const BatchTarget& target, const Task& task);
+  std::optional<Dropped> Refuse(MonotonicTime now, const BatchTarget& target, const Task& task);
   /// Whether some bound of the queues has no room for it.
   bool Full(const BatchTarget& target, const Task& task) const;
   /// A lane of the model with a task of a lower priority that can be dropped; null for none.
@@ -120,21 +120,21 @@ class Scheduler {
   /// Drops what others have beyond their shares until all that waits fits.
   void MakeRoomFor(const ModelQueue* model);
   /// Until a task runs that has so much of its own model's work before it.
-  absl::Duration Wait(absl::Duration now, const BatchTarget& target, double ahead_ns) const;
+  absl::Duration Wait(MonotonicTime now, const BatchTarget& target, double ahead_ns) const;
   absl::Duration DelayTarget(const BatchTarget& target) const;
   /// Takes a task out of its queue.
   std::unique_ptr<QueuedTask> Remove(ModelQueue* model, Lane* lane, size_t at);
   void Drop(ModelQueue* model, Lane* lane, size_t at, DropReason reason, absl::Status status);
-  bool DropIfDead(absl::Duration now, ModelQueue* model, Lane* lane, size_t at);
+  bool DropIfDead(MonotonicTime now, ModelQueue* model, Lane* lane, size_t at);
   /// Drops all that is dead, wherever it stands.
-  void Sweep(absl::Duration now);
+  void Sweep(MonotonicTime now);
   ModelQueue* NextModel() const;
   /// A batch of what is first in the lane.
-  Batch Form(absl::Duration now, ModelQueue* model, Lane* lane);
+  Batch Form(MonotonicTime now, ModelQueue* model, Lane* lane);
   /// Whole tasks, the first in any case; returns their rows.
-  int64_t Gather(absl::Duration now, ModelQueue* model, Lane* lane, int64_t limit, Batch* batch);
+  int64_t Gather(MonotonicTime now, ModelQueue* model, Lane* lane, int64_t limit, Batch* batch);
   /// The most rows of the next batch, and whether a deadline made it fewer.
-  int64_t RowLimit(absl::Duration now, const ModelQueue& model, const QueuedTask& first,
+  int64_t RowLimit(MonotonicTime now, const ModelQueue& model, const QueuedTask& first,
                    bool* by_deadline) const;
 
   const SchedulerOptions options_;
@@ -144,7 +144,7 @@ class Scheduler {
   int64_t bytes_ = 0;
   int64_t next_id_ = 1;
   double turn_ = 0;  // where the model that ran last stands in the round
-  absl::Duration swept_ = -absl::InfiniteDuration();
+  MonotonicTime swept_ = MonotonicTime::InfinitePast();
   bool closed_ = false;
 };
 

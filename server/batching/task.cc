@@ -4,7 +4,7 @@
 
 namespace sigserve {
 
-absl::Status CheckAlive(const Task& task, absl::Duration now) {
+absl::Status CheckAlive(const Task& task, MonotonicTime now) {
   if (task.cancelled && task.cancelled()) {
     return absl::CancelledError("the caller has gone; not run");
   }

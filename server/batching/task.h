@@ -9,6 +9,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "model/base/monotonic_time.h"
 #include "model/tensor/tensor_view.h"
 
 namespace sigserve {
@@ -48,12 +49,12 @@ struct Task {
   /// Rows in dimension 0; 1 for a model that is not batchable.
   int64_t rows = 1;
   /// When it arrived, on the server's monotonic clock.
-  absl::Duration arrival = absl::ZeroDuration();
+  MonotonicTime arrival;
   /// Of its model's waiting tasks those with the lowest number run first.
   int priority = 0;
   /// On the same clock. A task that is late before it runs is not run:
   /// DEADLINE_EXCEEDED.
-  absl::Duration deadline = absl::InfiniteDuration();
+  MonotonicTime deadline = MonotonicTime::InfiniteFuture();
   /// True once the caller has gone; may be empty. Asked before running: CANCELLED.
   std::function<bool()> cancelled;
   /// Called exactly once, from any thread. `outputs` is null unless the status is OK.
@@ -64,6 +65,6 @@ struct Task {
 
 /// OK while it should still run; CANCELLED when its caller has gone, DEADLINE_EXCEEDED when it is
 /// late.
-absl::Status CheckAlive(const Task& task, absl::Duration now);
+absl::Status CheckAlive(const Task& task, MonotonicTime now);
 
 }  // namespace sigserve

@@ -52,11 +52,11 @@ struct EventDeleter {
 /// that was closed and given out again has another inode.
 class Connections {
  public:
-  void Add(int fd, absl::Duration now) { open_.push_back({fd, Inode(fd), now}); }
+  void Add(int fd, MonotonicTime now) { open_.push_back({fd, Inode(fd), now}); }
 
   /// Shuts down connections of `max_age` and the oldest beyond `max_count`; libevent then sees
   /// their end and closes them. Returns when the next one reaches `max_age`.
-  absl::Duration Bound(size_t max_count, absl::Duration max_age, absl::Duration now) {
+  absl::Duration Bound(size_t max_count, absl::Duration max_age, MonotonicTime now) {
     std::erase_if(open_, [](const Entry& entry) { return Inode(entry.fd) != entry.inode; });
     while (!open_.empty() &&
            (open_.size() > max_count || now - open_.front().accepted >= max_age)) {
@@ -70,7 +70,7 @@ class Connections {
   struct Entry {
     int fd;
     ino_t inode;
-    absl::Duration accepted;
+    MonotonicTime accepted;
   };
   static ino_t Inode(int fd) {
     struct stat status = {};

@@ -50,7 +50,7 @@ class PredictionHandler::Exchange {
   const bool in_arena;
   CallContext call;
   Done done;
-  absl::Duration start;
+  MonotonicTime start;
   RequestRecord record;
   ServableHandle servable;  // pins the version until the answer is out
   DecodedInputs inputs;

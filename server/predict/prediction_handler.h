@@ -25,7 +25,7 @@ namespace sigserve {
 struct CallContext {
   PredictMethod method = PredictMethod::kPredict;
   /// On the handler's monotonic clock.
-  absl::Duration deadline = absl::InfiniteDuration();
+  MonotonicTime deadline = MonotonicTime::InfiniteFuture();
   /// True once the caller has gone; may be empty. Not asked after `done`.
   std::function<bool()> cancelled = {};
   /// Tensor bytes that were cut out of the request; null = all is in it.

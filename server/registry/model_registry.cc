@@ -399,7 +399,7 @@ class RegistryImpl : public ModelRegistry {
 
 Version RegistryImpl::Load(absl::string_view model, int64_t number,
                            const ModelOptions& options) const {
-  const absl::Duration start = clock_->Monotonic();
+  const MonotonicTime start = clock_->Monotonic();
   // Taken before the files are read: what changes meanwhile shows as a difference next time.
   absl::StatusOr<std::string> source = loader_.Fingerprint(model, number, options);
   if (!source.ok()) return Failed(number, repository_->WithoutRoot(source.status()));

@@ -78,12 +78,12 @@ bool RunOnce(const Servable& servable, int64_t rows, TaskSink* sink) try {
 
 void WarmUp(const Servable& servable, const Clock* clock) {
   RunNow now(clock);
-  const absl::Duration start = clock->Monotonic();
+  const MonotonicTime start = clock->Monotonic();
   // The fastest of these; nothing where one did not run.
   const auto measure = [&](int64_t rows) -> std::optional<absl::Duration> {
     absl::Duration fastest = absl::InfiniteDuration();
     for (int run = 0; run < kRunsEach; ++run) {
-      const absl::Duration before = clock->Monotonic();
+      const MonotonicTime before = clock->Monotonic();
       if (!RunOnce(servable, rows, &now)) return std::nullopt;
       const absl::Duration took = clock->Monotonic() - before;
       fastest = std::min(fastest, took);

@@ -14,6 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "model/base/monotonic_time.h"
 #include "server/rpc/stream.h"
 
 namespace sigserve {
@@ -25,7 +26,7 @@ class InboundMessage {
   /// The decompressed bytes, in one or more pieces without alignment.
   virtual absl::Span<const absl::string_view> request() const = 0;
   /// On the steady clock (Clock::Monotonic); infinite if the client set none.
-  virtual absl::Duration deadline() const = 0;
+  virtual MonotonicTime deadline() const = 0;
   /// True once the client has disconnected or cancelled. Any thread.
   virtual bool cancelled() const = 0;
 

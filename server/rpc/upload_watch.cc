@@ -43,7 +43,7 @@ std::vector<std::shared_ptr<WatchedUpload>> UploadWatch::Uploads() const {
 }
 
 void UploadWatch::CheckStalled() {
-  const absl::Duration now = clock_->Monotonic();
+  const MonotonicTime now = clock_->Monotonic();
   for (const std::shared_ptr<WatchedUpload>& upload : Uploads()) {
     if (now - upload->last_heard() < stall_) continue;
     upload->End(absl::DeadlineExceededError(

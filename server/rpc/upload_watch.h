@@ -22,7 +22,7 @@ class WatchedUpload {
  public:
   virtual ~WatchedUpload() = default;
   /// When data last arrived, on Clock::Monotonic; infinite while it is being processed.
-  virtual absl::Duration last_heard() const = 0;
+  virtual MonotonicTime last_heard() const = 0;
   /// Ends the upload with this error, unless it is ending already. Must not call the watch.
   virtual void End(const absl::Status& error) = 0;
 };

@@ -36,7 +36,7 @@ class TrainReactor final : public StreamReactor,
       absl::MutexLock lock(&mutex_);
       if (finished_) return;  // by End()
       ++inside_;
-      last_heard_ = absl::InfiniteDuration();
+      last_heard_ = MonotonicTime::InfiniteFuture();
     }
     absl::Status status;
     v1::TrainResponse response;
@@ -67,7 +67,7 @@ class TrainReactor final : public StreamReactor,
     finished_ = true;  // the stream is gone, whether or not this reactor ended it
   }
 
-  absl::Duration last_heard() const override {
+  MonotonicTime last_heard() const override {
     absl::MutexLock lock(&mutex_);
     return last_heard_;
   }
@@ -154,7 +154,7 @@ class TrainReactor final : public StreamReactor,
   std::optional<RowCollector> rows_;
 
   mutable absl::Mutex mutex_;
-  absl::Duration last_heard_ ABSL_GUARDED_BY(mutex_);  // infinite while OnReadDone is at work
+  MonotonicTime last_heard_ ABSL_GUARDED_BY(mutex_);  // infinite while OnReadDone is at work
   absl::Status end_ ABSL_GUARDED_BY(mutex_);
   int inside_ ABSL_GUARDED_BY(mutex_) = 1;  // OnStart()
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;

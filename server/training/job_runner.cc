@@ -311,7 +311,7 @@ absl::StatusOr<JobRunner::Trained> JobRunner::TrainAside(Job* job) {
 
 absl::StatusOr<JobRunner::Trained> JobRunner::Train(Job* job) {
   JobRequest request = std::exchange(job->request, JobRequest());
-  const absl::Duration start = parts_.clock->Monotonic();
+  const MonotonicTime start = parts_.clock->Monotonic();
   SIGSERVE_ASSIGN_OR_RETURN(
       const std::unique_ptr<Trainer> trainer,
       parts_.create_trainer(request.spec, std::move(request.rows.features),

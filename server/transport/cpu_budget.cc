@@ -13,7 +13,7 @@ constexpr absl::Duration kMaxRest = absl::Milliseconds(10);
 
 }  // namespace
 
-void CpuBudget::Start(absl::Duration processor_time, absl::Duration now) {
+void CpuBudget::Start(absl::Duration processor_time, MonotonicTime now) {
   if (active_) return;
   active_ = true;
   processor_time_ = processor_time;
@@ -21,7 +21,7 @@ void CpuBudget::Start(absl::Duration processor_time, absl::Duration now) {
   tokens_ = kBurst;
 }
 
-absl::Duration CpuBudget::Rest(absl::Duration processor_time, absl::Duration now) {
+absl::Duration CpuBudget::Rest(absl::Duration processor_time, MonotonicTime now) {
   const absl::Duration used = processor_time - std::exchange(processor_time_, processor_time);
   const absl::Duration earned = share_ * (now - std::exchange(now_, now));
   tokens_ = std::clamp(tokens_ + earned - used, -share_ * kMaxRest, kBurst);

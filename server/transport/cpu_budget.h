@@ -6,6 +6,7 @@
 #pragma once
 
 #include "absl/time/time.h"
+#include "model/base/monotonic_time.h"
 
 namespace sigserve {
 
@@ -16,21 +17,21 @@ class CpuBudget {
 
   bool limits() const { return share_ < 1; }
 
-  /// Starts to count with a full bucket, unless it counts already. Times: of this thread's
-  /// ThreadClock and of Clock::Monotonic.
-  void Start(absl::Duration processor_time, absl::Duration now);
+  /// Starts to count with a full bucket, unless it counts already. `processor_time`: what
+  /// this thread has used by `now`, since it began.
+  void Start(absl::Duration processor_time, MonotonicTime now);
   void Stop() { active_ = false; }
   bool active() const { return active_; }
 
   /// How long the thread is to sleep for what it has used since Start() or the last call. Usually
   /// zero: bursts of up to 2 ms are free.
-  absl::Duration Rest(absl::Duration processor_time, absl::Duration now);
+  absl::Duration Rest(absl::Duration processor_time, MonotonicTime now);
 
  private:
   const double share_;
   bool active_ = false;
   absl::Duration processor_time_;
-  absl::Duration now_;
+  MonotonicTime now_;
   absl::Duration tokens_;  // processor time; negative = a debt
 };
 

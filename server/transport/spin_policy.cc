@@ -11,7 +11,7 @@ constexpr absl::Duration kPause = absl::Milliseconds(100);
 
 }  // namespace
 
-void SpinPolicy::OnSpinTimeout(int64_t preemptions, absl::Duration now) {
+void SpinPolicy::OnSpinTimeout(int64_t preemptions, MonotonicTime now) {
   if (std::exchange(preemptions_, preemptions) != preemptions) pause_until_ = now + kPause;
 }
 

@@ -26,13 +26,13 @@ void TurnPolicy::BeginTurn() {
   if (!options_.processor_is_wanted || !options_.processor_is_wanted()) {
     budget_.Stop();
   } else if (!budget_.active()) {
-    budget_.Start(thread_clock_.Monotonic(), clock_.Monotonic());
+    budget_.Start(thread_clock_.Monotonic().since_start(), clock_.Monotonic());
   }
 }
 
 void TurnPolicy::EndTurn() {
   if (!budget_.active()) return;
-  absl::SleepFor(budget_.Rest(thread_clock_.Monotonic(), clock_.Monotonic()));
+  absl::SleepFor(budget_.Rest(thread_clock_.Monotonic().since_start(), clock_.Monotonic()));
 }
 
 }  // namespace sigserve

@@ -38,7 +38,7 @@ class TurnPolicy {
   template <typename Poll, typename Sleep>
   bool Wait(const Poll& poll, const Sleep& sleep) {
     if (options_.spin <= absl::ZeroDuration()) return sleep();
-    const absl::Duration begin = clock_.Monotonic();
+    const MonotonicTime begin = clock_.Monotonic();
     if (spin_.ShouldSpin(begin)) {
       const WaitResult result = Spin(begin, poll);
       if (result != WaitResult::kTimeout) return result == WaitResult::kEvent;
@@ -67,12 +67,12 @@ class TurnPolicy {
   static constexpr int kMaxEventsPerTurn = 512;
 
   template <typename Poll>
-  WaitResult Spin(absl::Duration begin, const Poll& poll) {
-    const absl::Duration end = begin + options_.spin;
+  WaitResult Spin(MonotonicTime begin, const Poll& poll) {
+    const MonotonicTime end = begin + options_.spin;
     for (;;) {
       const WaitResult result = poll();
       if (result != WaitResult::kTimeout) return result;
-      const absl::Duration now = clock_.Monotonic();
+      const MonotonicTime now = clock_.Monotonic();
       if (now < end) continue;
       spin_.OnSpinTimeout(ThreadPreemptions(), now);
       return result;

@@ -53,7 +53,7 @@ struct TaskProbe {
 
   /// A task of `rows` rows of one column: first, first+1, ... Its `done` fills the probe, which
   /// must outlive it.
-  Task NewTask(int64_t rows, float first = 1, absl::Duration arrival = absl::ZeroDuration()) {
+  Task NewTask(int64_t rows, float first = 1, MonotonicTime arrival = {}) {
     std::vector<float> x;
     for (int64_t i = 0; i < rows; ++i) x.push_back(first + static_cast<float>(i));
     input = Tensor::Of<float>(Shape{rows, 1}, x);

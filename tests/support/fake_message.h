@@ -14,7 +14,7 @@ class FakeMessage final : public InboundMessage {
   explicit FakeMessage(std::string bytes)
       : bytes_(std::move(bytes)), piece_(bytes_.data(), bytes_.size()) {}
   absl::Span<const absl::string_view> request() const override { return {&piece_, 1}; }
-  absl::Duration deadline() const override { return absl::InfiniteDuration(); }
+  MonotonicTime deadline() const override { return MonotonicTime::InfiniteFuture(); }
   bool cancelled() const override { return false; }
   uint8_t* AllocateReply(size_t size) override {
     reply.resize(size);

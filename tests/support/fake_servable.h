@@ -66,7 +66,7 @@ class FakeServable final : public Servable {
   FakeOutputs outputs;
   absl::Status status;
   std::function<void(const Task& task)> on_submit;
-  mutable absl::Duration last_deadline;  // of the last task; not for tests with threads
+  mutable MonotonicTime last_deadline;  // of the last task; not for tests with threads
 
  private:
   const Signature signature_;

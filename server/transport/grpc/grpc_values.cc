@@ -9,12 +9,12 @@ grpc::Status GrpcStatus(const absl::Status& status) {
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
 }
 
-absl::Duration MonotonicDeadline(gpr_timespec deadline) {
+MonotonicTime MonotonicDeadline(gpr_timespec deadline) {
   if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0) {
-    return absl::InfiniteDuration();
+    return MonotonicTime::InfiniteFuture();
   }
   const gpr_timespec t = gpr_convert_clock_type(deadline, GPR_CLOCK_MONOTONIC);
-  return absl::Seconds(t.tv_sec) + absl::Nanoseconds(t.tv_nsec);
+  return MonotonicTime::AfterStart(absl::Seconds(t.tv_sec) + absl::Nanoseconds(t.tv_nsec));
 }
 
 void MessageBytes::Take(grpc::ByteBuffer* buffer) {

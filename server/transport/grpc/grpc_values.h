@@ -12,13 +12,14 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "model/base/monotonic_time.h"
 
 namespace sigserve {
 
 grpc::Status GrpcStatus(const absl::Status& status);
 
 /// gRPC's deadline on Clock::Monotonic; infinite if there is none.
-absl::Duration MonotonicDeadline(gpr_timespec deadline);
+MonotonicTime MonotonicDeadline(gpr_timespec deadline);
 
 /// A message's bytes as pieces that live as long as this object, not copied.
 class MessageBytes {

@@ -21,7 +21,7 @@ class StreamCall::Message final : public InboundMessage {
   void Release() { bytes_.Clear(); }
 
   absl::Span<const absl::string_view> request() const override { return bytes_.pieces(); }
-  absl::Duration deadline() const override {
+  MonotonicTime deadline() const override {
     return MonotonicDeadline(stream_->context_.raw_deadline());
   }
   bool cancelled() const override { return stream_->cancelled_.load(std::memory_order_relaxed); }

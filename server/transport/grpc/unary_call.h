@@ -15,7 +15,7 @@ class UnaryCall final : public InboundMessage, public CompletionTag, public Flus
   static void Post(IoLoop* loop, int method);
 
   absl::Span<const absl::string_view> request() const override { return bytes_.pieces(); }
-  absl::Duration deadline() const override { return deadline_; }
+  MonotonicTime deadline() const override { return deadline_; }
   bool cancelled() const override { return cancelled_.load(std::memory_order_relaxed); }
   uint8_t* AllocateReply(size_t bytes) override;
   void Reply(const absl::Status& status) override;
@@ -47,7 +47,7 @@ class UnaryCall final : public InboundMessage, public CompletionTag, public Flus
   grpc::ByteBuffer request_;
   RawService::UnaryWriter writer_{&context_};
   MessageBytes bytes_;
-  absl::Duration deadline_;
+  MonotonicTime deadline_;
   std::atomic<bool> cancelled_{false};
   std::optional<grpc::Slice> reply_;
   absl::Status status_;

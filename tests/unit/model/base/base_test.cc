@@ -32,7 +32,7 @@ TEST(AlignedBufferTest, IsAlignedAndZero) {
 TEST(ClockTest, TheFakeMovesOnlyWhenTold) {
   FakeClock clock;
   const absl::Time start = clock.Now();
-  const absl::Duration monotonic = clock.Monotonic();
+  const MonotonicTime monotonic = clock.Monotonic();
   EXPECT_EQ(clock.Now(), start);
   clock.Advance(absl::Seconds(3));
   EXPECT_EQ(clock.Now() - start, absl::Seconds(3));
@@ -41,7 +41,7 @@ TEST(ClockTest, TheFakeMovesOnlyWhenTold) {
 
 TEST(ClockTest, TheRealOneDoesNotGoBack) {
   const RealClock clock;
-  const absl::Duration first = clock.Monotonic();
+  const MonotonicTime first = clock.Monotonic();
   EXPECT_GE(clock.Monotonic(), first);
 }
 

@@ -9,11 +9,11 @@ namespace {
 
 TEST(ThreadClockTest, CountsTheCallingThreadsWorkAlone) {
   const ThreadClock clock;
-  const absl::Duration before = clock.Monotonic();
-  EXPECT_GT(before, absl::ZeroDuration());
+  const MonotonicTime before = clock.Monotonic();
+  EXPECT_GT(before, MonotonicTime());
   volatile double sum = 0;
   while (clock.Monotonic() < before + absl::Milliseconds(5)) sum = sum + 1;
-  absl::Duration others;
+  MonotonicTime others;
   std::thread([&] { others = clock.Monotonic(); }).join();
   EXPECT_LT(others, before + absl::Milliseconds(5)) << "a new thread has not had as much";
 }

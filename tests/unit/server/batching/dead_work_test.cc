@@ -26,7 +26,7 @@ using testing_support::TaskProbe;
 struct Request {
   TaskProbe probe;
   std::atomic<bool> gone{false};
-  absl::Duration deadline = absl::InfiniteDuration();
+  MonotonicTime deadline = MonotonicTime::InfiniteFuture();
   std::atomic<int64_t> rows_run{0};
 };
 

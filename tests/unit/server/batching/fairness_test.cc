@@ -43,10 +43,10 @@ class Mix {
     // The one-row callers need a tenth of the time.
     const double gap_us = 10 * (case_.batch_us + case_.row_us) / case_.workers;
     std::exponential_distribution<double> gap(1 / gap_us);
-    absl::Duration next_caller = now_;
-    while (now_ < kLength) {
+    MonotonicTime next_caller = now_;
+    while (now_.since_start() < kLength) {
       while (greedy_open_ < kGreedyRequests && now_ >= greedy_retries_at_) OfferLarge();
-      absl::Duration next = next_caller;
+      MonotonicTime next = next_caller;
       for (const Running& running : running_) next = std::min(next, running.end);
       now_ = std::max(now_, next);
       if (next == next_caller) {
@@ -64,7 +64,7 @@ class Mix {
  private:
   struct Running {
     Scheduler::Batch batch;
-    absl::Duration start, end;
+    MonotonicTime start, end;
   };
 
   const BatchTarget& SmallModel() { return case_.same_model ? large_model_ : small_model_; }
@@ -132,13 +132,13 @@ class Mix {
 
   const Case case_;
   std::mt19937 random_{20240607};
-  absl::Duration now_;
+  MonotonicTime now_;
   Scheduler scheduler_;
   const BatchTarget large_model_, small_model_;
   std::deque<TaskProbe> probes_;
   std::vector<Running> running_;
   int greedy_open_ = 0;
-  absl::Duration greedy_retries_at_;
+  MonotonicTime greedy_retries_at_;
 };
 
 absl::Duration Worst(const std::vector<absl::Duration>& waits) {

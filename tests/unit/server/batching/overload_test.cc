@@ -43,8 +43,8 @@ class OpenLoop {
 
   void Run() {
     std::exponential_distribution<double> gap_s(case_.times * capacity());
-    absl::Duration next_caller = now_;
-    while (now_ < kLength) {
+    MonotonicTime next_caller = now_;
+    while (now_.since_start() < kLength) {
       now_ = std::min(next_caller, end_);
       if (now_ == end_) EndBatch();
       if (now_ == next_caller) {
@@ -69,7 +69,7 @@ class OpenLoop {
       done(status, outputs, timing);
       if (!status.ok()) return;
       worst_at_first = std::max(worst_at_first, now_ - asked);
-      if (now_ < kSettled) return;
+      if (now_.since_start() < kSettled) return;
       ++rows_done;
       worst = std::max(worst, now_ - asked);
     };
@@ -88,7 +88,7 @@ class OpenLoop {
   }
 
   void EndBatch() {
-    end_ = absl::InfiniteDuration();
+    end_ = MonotonicTime::InfiniteFuture();
     const Scheduler::Batch ended = *std::exchange(running_, std::nullopt);
     scheduler_.Ended(now_, ended.id);
     for (const Task& task : ended.tasks) {
@@ -103,8 +103,8 @@ class OpenLoop {
 
   const Case case_;
   std::mt19937 random_{20261121};
-  absl::Duration now_;
-  absl::Duration end_ = absl::InfiniteDuration();
+  MonotonicTime now_;
+  MonotonicTime end_ = MonotonicTime::InfiniteFuture();
   BatchTarget target_;
   Scheduler scheduler_;
   std::deque<TaskProbe> probes_;

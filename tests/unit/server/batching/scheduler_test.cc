@@ -69,7 +69,7 @@ class SchedulerTest : public testing::Test {
     }
   }
 
-  absl::Duration now_ = absl::Seconds(1000);
+  MonotonicTime now_ = MonotonicTime::AfterStart(absl::Seconds(1000));
   bool gone_ = false;
   std::optional<Scheduler> scheduler_;
   std::deque<TaskProbe> probes_;

@@ -70,14 +70,14 @@ class Simulation {
   struct Client {
     std::shared_ptr<BatchTarget> version;  // as a handle pins it
     Tensor input;
-    absl::Duration arrival, deadline;
-    absl::Duration gone = absl::InfiniteDuration();
+    MonotonicTime arrival, deadline;
+    MonotonicTime gone = MonotonicTime::InfiniteFuture();
     int ends = 0;
     bool alone_now = false;  // it found a free worker and empty queues
   };
   struct Running {
     Scheduler::Batch batch;
-    absl::Duration start, end;
+    MonotonicTime start, end;
   };
 
   int Below(int n) { return static_cast<int>(random_() % static_cast<uint64_t>(n)); }
@@ -122,7 +122,7 @@ class Simulation {
     client.version = model.version;
     client.arrival = now_;
     client.deadline =
-        Below(3) == 0 ? now_ + absl::Microseconds(100 << Below(12)) : absl::InfiniteDuration();
+        Below(3) == 0 ? now_ + absl::Microseconds(100 << Below(12)) : MonotonicTime::InfiniteFuture();
     if (Below(6) == 0) client.gone = now_ + absl::Microseconds(100 << Below(10));
     const int64_t rows =
         !model.version->batchable ? 1 : (Below(8) == 0 ? 1 + Below(2000) : 1 + Below(8));
@@ -194,9 +194,9 @@ class Simulation {
   /// One-row requests of a version that differ in nothing but their arrival: first in, first out.
   void CheckOrder(const Scheduler::Batch& batch) {
     for (const Task& task : batch.tasks) {
-      if (task.rows > 1 || task.deadline < absl::InfiniteDuration()) continue;
+      if (task.rows > 1 || task.deadline < MonotonicTime::InfiniteFuture()) continue;
       if (batch.reason == DispatchReason::kSplit) continue;
-      absl::Duration& last = last_started_[batch.target];
+      MonotonicTime& last = last_started_[batch.target];
       if (task.arrival < last) Fail("a request is run before one that came earlier");
       last = task.arrival;
     }
@@ -231,9 +231,9 @@ class Simulation {
     StartBatches();
   }
 
-  void RunUntil(absl::Duration time) {
+  void RunUntil(MonotonicTime time) {
     while (!running_.empty() && error_.empty()) {
-      absl::Duration next = absl::InfiniteDuration();
+      MonotonicTime next = MonotonicTime::InfiniteFuture();
       for (const Running& running : running_) next = std::min(next, running.end);
       if (next > time) break;
       EndFirst();
@@ -265,11 +265,11 @@ class Simulation {
   }
 
   void Fail(absl::string_view what) {
-    if (error_.empty()) error_ = absl::StrCat(what, " at ", absl::FormatDuration(now_));
+    if (error_.empty()) error_ = absl::StrCat(what, " at ", absl::FormatDuration(now_.since_start()));
   }
 
   std::mt19937_64 random_;
-  absl::Duration now_ = absl::Seconds(100);
+  MonotonicTime now_ = MonotonicTime::AfterStart(absl::Seconds(100));
   const SchedulerOptions options_;
   Scheduler scheduler_;
   const bool reloads_ = Below(2) == 0;
@@ -280,7 +280,7 @@ class Simulation {
   std::vector<Running> running_;
   // Arrival of the last plain one-row request that ran. A version that takes a dead one's place in
   // memory only has later ones.
-  std::map<const BatchTarget*, absl::Duration> last_started_;
+  std::map<const BatchTarget*, MonotonicTime> last_started_;
   std::set<std::string> seen_;
   std::string error_;
 };

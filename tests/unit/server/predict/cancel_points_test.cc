@@ -122,7 +122,7 @@ class Message final : public InboundMessage {
     ledger_->Came();
   }
   absl::Span<const absl::string_view> request() const override { return {&piece_, 1}; }
-  absl::Duration deadline() const override { return absl::InfiniteDuration(); }
+  MonotonicTime deadline() const override { return MonotonicTime::InfiniteFuture(); }
   bool cancelled() const override { return *gone_; }
   uint8_t* AllocateReply(size_t size) override {
     replying_();

@@ -167,13 +167,13 @@ TEST_F(PredictionHandlerTest, OipTimeoutShortensTheDeadline) {
     return result;
   };
   EXPECT_OK(infer(absl::InfiniteDuration()));
-  EXPECT_EQ(servable_->last_deadline, absl::InfiniteDuration());
+  EXPECT_EQ(servable_->last_deadline, MonotonicTime::InfiniteFuture());
   clock_.Advance(absl::Seconds(100));
   (*request.mutable_parameters())["timeout"].set_int64_param(250);
   EXPECT_OK(infer(absl::Seconds(1)));
-  EXPECT_EQ(servable_->last_deadline, absl::Seconds(100) + absl::Microseconds(250));
+  EXPECT_EQ(servable_->last_deadline.since_start(), absl::Seconds(100) + absl::Microseconds(250));
   EXPECT_OK(infer(absl::Microseconds(10)));
-  EXPECT_EQ(servable_->last_deadline, absl::Seconds(100) + absl::Microseconds(10));
+  EXPECT_EQ(servable_->last_deadline.since_start(), absl::Seconds(100) + absl::Microseconds(10));
   (*request.mutable_parameters())["timeout"].set_string_param("soon");
   EXPECT_THAT(infer(absl::Seconds(1)),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("'timeout'")));

@@ -10,8 +10,8 @@ using testing::HasSubstr;
 
 class FakeUpload final : public WatchedUpload {
  public:
-  explicit FakeUpload(absl::Duration heard) : heard_(heard) {}
-  absl::Duration last_heard() const override { return heard_; }
+  explicit FakeUpload(MonotonicTime heard) : heard_(heard) {}
+  MonotonicTime last_heard() const override { return heard_; }
   void End(const absl::Status& error) override {
     absl::MutexLock lock(&mutex_);
     end_ = error;
@@ -22,7 +22,7 @@ class FakeUpload final : public WatchedUpload {
   }
 
  private:
-  const absl::Duration heard_;
+  const MonotonicTime heard_;
   mutable absl::Mutex mutex_;
   absl::Status end_ ABSL_GUARDED_BY(mutex_);
 };
@@ -36,7 +36,7 @@ class UploadWatchTest : public testing::Test {
 TEST_F(UploadWatchTest, EndsStalledUploads) {
   const auto silent = std::make_shared<FakeUpload>(clock_.Monotonic());
   const auto active = std::make_shared<FakeUpload>(clock_.Monotonic() + absl::Seconds(10));
-  const auto in_progress = std::make_shared<FakeUpload>(absl::InfiniteDuration());
+  const auto in_progress = std::make_shared<FakeUpload>(MonotonicTime::InfiniteFuture());
   const auto removed = std::make_shared<FakeUpload>(clock_.Monotonic());
   for (const auto& upload : {silent, active, in_progress, removed}) watch_.Add(upload);
   watch_.Remove(removed.get());

@@ -7,6 +7,8 @@ namespace {
 
 constexpr absl::Duration kMs = absl::Milliseconds(1);
 
+constexpr MonotonicTime At(absl::Duration time) { return MonotonicTime::AfterStart(time); }
+
 // A thread with a simulated clock.
 class Thread {
  public:
@@ -21,12 +23,12 @@ class Thread {
     return rest;
   }
   void Idle(absl::Duration time) { now_ += time; }
-  double part() const { return absl::FDivDuration(used_, now_); }
+  double part() const { return absl::FDivDuration(used_, now_.since_start()); }
 
  private:
   CpuBudget budget_;
   absl::Duration used_;
-  absl::Duration now_;
+  MonotonicTime now_;
 };
 
 TEST(CpuBudgetTest, NoRestBelowTheShare) {
@@ -63,13 +65,14 @@ TEST(CpuBudgetTest, DebtBeyondOneRestIsForgiven) {
 
 TEST(CpuBudgetTest, TimeUsedWhileStoppedIsFree) {
   CpuBudget budget(0.5);
-  budget.Start(absl::Seconds(5), absl::Seconds(7));
-  EXPECT_EQ(budget.Rest(absl::Seconds(5) + kMs, absl::Seconds(7) + kMs), absl::ZeroDuration());
+  budget.Start(absl::Seconds(5), At(absl::Seconds(7)));
+  EXPECT_EQ(budget.Rest(absl::Seconds(5) + kMs, At(absl::Seconds(7)) + kMs), absl::ZeroDuration());
   budget.Stop();
   EXPECT_FALSE(budget.active());
-  budget.Start(absl::Seconds(50), absl::Seconds(52));
-  budget.Start(absl::Seconds(60), absl::Seconds(62));  // no effect: it is active
-  EXPECT_EQ(budget.Rest(absl::Seconds(50) + kMs, absl::Seconds(52) + kMs), absl::ZeroDuration());
+  budget.Start(absl::Seconds(50), At(absl::Seconds(52)));
+  budget.Start(absl::Seconds(60), At(absl::Seconds(62)));  // no effect: it is active
+  EXPECT_EQ(budget.Rest(absl::Seconds(50) + kMs, At(absl::Seconds(52)) + kMs),
+            absl::ZeroDuration());
 }
 
 TEST(CpuBudgetTest, AWholeProcessorIsNoLimit) {

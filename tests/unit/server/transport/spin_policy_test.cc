@@ -8,7 +8,7 @@ namespace {
 constexpr absl::Duration kSpin = absl::Microseconds(100);
 
 TEST(SpinPolicyTest, SpinsOnlyWhileEventsArriveQuickly) {
-  const absl::Duration now = absl::Seconds(7);
+  const MonotonicTime now = MonotonicTime::AfterStart(absl::Seconds(7));
   SpinPolicy policy(kSpin);
   EXPECT_FALSE(policy.ShouldSpin(now));
   policy.OnWake(absl::Microseconds(149));
@@ -18,7 +18,7 @@ TEST(SpinPolicyTest, SpinsOnlyWhileEventsArriveQuickly) {
 }
 
 TEST(SpinPolicyTest, PausesAfterAPreemption) {
-  absl::Duration now = absl::Seconds(7);
+  MonotonicTime now = MonotonicTime::AfterStart(absl::Seconds(7));
   SpinPolicy policy(kSpin);
   policy.OnWake(absl::Microseconds(149));
   policy.OnSpinTimeout(0, now);
@@ -40,14 +40,15 @@ TEST(ThreadPreemptionsTest, NeverDecrease) {
 }
 
 TEST(SpinPolicyTest, DoesNotSpinWhileTheProcessorIsWanted) {
+  const MonotonicTime now = MonotonicTime::AfterStart(absl::Seconds(1));
   bool wanted = false;
   SpinPolicy policy(kSpin, [&wanted] { return wanted; });
   policy.OnWake(absl::Microseconds(10));
-  EXPECT_TRUE(policy.ShouldSpin(absl::Seconds(1)));
+  EXPECT_TRUE(policy.ShouldSpin(now));
   wanted = true;
-  EXPECT_FALSE(policy.ShouldSpin(absl::Seconds(1)));
+  EXPECT_FALSE(policy.ShouldSpin(now));
   wanted = false;
-  EXPECT_TRUE(policy.ShouldSpin(absl::Seconds(1)));
+  EXPECT_TRUE(policy.ShouldSpin(now));
 }
 
 }  // namespace

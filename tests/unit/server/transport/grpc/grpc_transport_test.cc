@@ -59,7 +59,7 @@ class EchoHandler final : public testing_support::PlainHandler {
       return;
     }
     if (text == "deadline") {
-      const bool infinite = message->deadline() == absl::InfiniteDuration();
+      const bool infinite = message->deadline() == MonotonicTime::InfiniteFuture();
       *message->AllocateReply(1) = infinite ? 'n' : 'y';
       return message->Reply(absl::OkStatus());
     }

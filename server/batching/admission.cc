@@ -113,8 +113,8 @@ std::optional<Scheduler::Dropped> Scheduler::Refuse(MonotonicTime now, const Bat
   double ahead_ns = 0;
   if (model != nullptr) {
     ahead_ns = model->LaneOf(task).NsBefore(task.priority, DueTime(target, task));
-    ahead_ns += std::min(ahead_ns,
-                         model->OtherLane(task).NsBefore(task.priority, MonotonicTime::InfiniteFuture()));
+    ahead_ns += std::min(
+        ahead_ns, model->OtherLane(task).NsBefore(task.priority, MonotonicTime::InfiniteFuture()));
   }
   const absl::Duration wait = Wait(now, target, ahead_ns);
   const std::string name = absl::StrCat("model '", target.model, "': ");

@@ -11,28 +11,13 @@
 #include "absl/types/span.h"
 #include "model/tensor/tensor_view.h"
 #include "server/batching/cost_model.h"
+#include "server/batching/queue_policy.h"
 #include "server/batching/task.h"
 
 namespace sigserve {
 
 /// Runs one batch and lends its results until the pointer is released.
 using RunBatch = std::function<absl::StatusOr<BatchOutputs>(absl::Span<const TensorView> inputs)>;
-
-/// What a model asks of the queue that its heavy batches pass.
-struct QueuePolicy {
-  /// Waiting and running together: half for each.
-  absl::Duration latency_target = absl::InfiniteDuration();
-  /// Its share of the compute threads beside other busy models; above 0.
-  double weight = 1;
-  /// A request that has waited longer is refused.
-  absl::Duration max_wait = absl::InfiniteDuration();
-  /// Requests waiting at most; 0 = no bound beside those in rows and time.
-  int64_t max_requests = 0;
-  /// Requests may ask for 1, the first, to so many; 0 = what they ask is ignored.
-  int priority_levels = 0;
-  /// Of requests that ask for none.
-  int default_priority = 0;
-};
 
 struct BatchTarget {
   std::string model;  // its name, for metrics

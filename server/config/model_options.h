@@ -11,7 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/time.h"
+#include "server/batching/queue_policy.h"
 
 namespace inference {
 class ModelConfig;
@@ -44,21 +44,6 @@ struct OutputOptions {
   std::vector<float> thresholds = {};
 };
 
-/// How a model's requests wait for the compute threads, if they have to.
-struct QueueOptions {
-  absl::Duration latency_target = absl::InfiniteDuration();
-  double weight = 1;
-  /// Triton's default_queue_policy: a request that waits longer is refused, as is one that finds so
-  /// many waiting (0 = no limit of its own).
-  absl::Duration max_wait = absl::InfiniteDuration();
-  int64_t max_requests = 0;
-  /// Triton's priority_levels: requests may ask for 1, the first, to so many; 0 = what they ask is
-  /// ignored.
-  int priority_levels = 0;
-  /// Of requests that ask for none.
-  int default_priority = 0;
-};
-
 /// What may be less exact than the default.
 struct NumericsOptions {
   bool bf16 = false;
@@ -78,7 +63,7 @@ struct ModelOptions {
   bool outputs_are_logits = false;
   bool forbid_nan = false;
   std::map<std::string, int64_t> version_labels;
-  QueueOptions queue;
+  QueuePolicy queue;
   NumericsOptions numerics;
   /// What became of fields that other servers take differently: a log line each.
   std::vector<std::string> notes;

@@ -79,13 +79,7 @@ absl::StatusOr<std::shared_ptr<Servable>> Servable::Create(
   // More sessions than processors cannot be busy at once for long.
   const size_t max_idle = std::max(1U, std::thread::hardware_concurrency());
   return std::make_shared<LoadedServable>(
-      std::move(name), version, options.model_filename, std::move(settings),
-      QueuePolicy{.latency_target = options.queue.latency_target,
-                  .weight = options.queue.weight,
-                  .max_wait = options.queue.max_wait,
-                  .max_requests = options.queue.max_requests,
-                  .priority_levels = options.queue.priority_levels,
-                  .default_priority = options.queue.default_priority},
+      std::move(name), version, options.model_filename, std::move(settings), options.queue,
       std::make_shared<SessionPool>(std::move(executable), max_idle));
 }
 

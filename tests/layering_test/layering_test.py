@@ -36,7 +36,7 @@ FOLDERS = {
     "model/train": ["model/base", "model/tensor", "model/ops/core", "model/ops", "model/graph"],
     "server/batching": ["model/base", "model/tensor"],
     "server/net": ["model/base"],
-    "server/config": ["model/base", "server/net"],
+    "server/config": ["model/base", "server/batching", "server/net"],
     "server/metrics": ["model/base", "server/net"],
     "server/registry": ["model/base", "model/tensor", "model/kernels", "model/graph", "model/formats/safetensors",
                         "model/formats", "model/graph/passes", "model/repository", "model/runtime", "server/batching",

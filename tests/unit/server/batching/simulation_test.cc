@@ -121,8 +121,8 @@ class Simulation {
     Client& client = clients_.emplace_back();
     client.version = model.version;
     client.arrival = now_;
-    client.deadline =
-        Below(3) == 0 ? now_ + absl::Microseconds(100 << Below(12)) : MonotonicTime::InfiniteFuture();
+    client.deadline = Below(3) == 0 ? now_ + absl::Microseconds(100 << Below(12))
+                                    : MonotonicTime::InfiniteFuture();
     if (Below(6) == 0) client.gone = now_ + absl::Microseconds(100 << Below(10));
     const int64_t rows =
         !model.version->batchable ? 1 : (Below(8) == 0 ? 1 + Below(2000) : 1 + Below(8));
@@ -265,7 +265,8 @@ class Simulation {
   }
 
   void Fail(absl::string_view what) {
-    if (error_.empty()) error_ = absl::StrCat(what, " at ", absl::FormatDuration(now_.since_start()));
+    if (error_.empty())
+      error_ = absl::StrCat(what, " at ", absl::FormatDuration(now_.since_start()));
   }
 
   std::mt19937_64 random_;

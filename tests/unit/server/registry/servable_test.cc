@@ -21,7 +21,7 @@ class PrioritySink final : public TaskSink {
 };
 
 /// The priorities that 0, 1, ... 4 become.
-std::vector<int> Priorities(const QueueOptions& queue) {
+std::vector<int> Priorities(const QueuePolicy& queue) {
   GraphBuilder builder;
   const ValueId x = builder.AddInput("x", testing_support::Rows(1));
   builder.AddOutput(builder.AddNode("Sigmoid", {x}, "y"));

@@ -18,8 +18,8 @@ import subprocess
 import sys
 import tempfile
 
-# The start of a block -> why it is not run here. sh is still parsed (bash -n), python compiled, js parsed if node is here; options of our programs are
-# looked up in their --help, and paths of this repository must exist.
+# The start of a block -> why it is not run here. sh is still parsed (bash -n), python compiled, js parsed if node is here; options of
+# our programs are looked up in their --help, and paths of this repository must exist.
 NOT_RUN = {
     "deploy/quickstart.sh --once": "installs packages and builds; its steps are run one by one here",
     "tests/run.sh": "runs this test",

@@ -61,6 +61,7 @@ template <typename T>
 SetValue ToChoice(T* to, const std::vector<std::pair<std::string, T>>& choices) {
   return [to, choices](const std::string& text) {
     std::vector<std::string> names;
+    names.reserve(choices.size());
     for (const auto& choice : choices) names.push_back(choice.first);
     const auto chosen = ReadChoice(text, names);
     if (chosen.ok()) *to = choices[*chosen].second;

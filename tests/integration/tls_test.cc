@@ -13,8 +13,8 @@
 #include "client/client.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/support/certificates/certificates.h"
 #include "tests/integration/server_fixture.h"
+#include "tests/support/certificates/certificates.h"
 #include "tests/support/status_matchers.h"
 
 namespace sigserve {

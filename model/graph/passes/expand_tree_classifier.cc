@@ -8,8 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/graph/passes/graph_copier.h"
-#include "model/ops/op_table.h"
 #include "model/ops/ml/tree_ensemble.h"
+#include "model/ops/op_table.h"
 
 namespace sigserve {
 namespace {

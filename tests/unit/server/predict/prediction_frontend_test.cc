@@ -99,8 +99,8 @@ TEST_F(PredictionFrontendTest, OnAStreamARefusalEndsItsMessageOnly) {
 
 TEST_F(PredictionFrontendTest, OtherErrorsDoNot) {
   const FakeMessage message = Send(kPredict, "\xff\xff");
-  EXPECT_THAT(*message.status,
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("do not encode a PredictRequest")));
+  EXPECT_THAT(*message.status, StatusIs(absl::StatusCode::kInvalidArgument,
+                                        HasSubstr("do not encode a PredictRequest")));
   EXPECT_FALSE(message.retry_after.has_value());
 }
 

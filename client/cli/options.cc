@@ -47,7 +47,7 @@ const Option* Find(const std::vector<Option>& options, const std::string& name) 
 }
 
 absl::Status Store(const Option& option, absl::string_view called, const std::string& text) {
-  const absl::Status stored = option.set(text);
+  absl::Status stored = option.set(text);
   if (stored.ok()) return stored;
   constexpr size_t kMaxShown = 60;
   return absl::InvalidArgumentError(

@@ -91,6 +91,7 @@ std::vector<Verb> AllVerbs() {
 
 absl::Status UnknownVerb(const std::string& name, const std::vector<Verb>& verbs) {
   std::vector<std::string> known;
+  known.reserve(verbs.size());
   for (const Verb& verb : verbs) known.push_back(verb.name);
   return absl::InvalidArgumentError(
       absl::StrCat("unknown verb ", name, DidYouMean(name, known), "; see sigctl --help"));

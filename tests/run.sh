@@ -1,6 +1,6 @@
 #!/bin/bash
 # tests/run.sh [--fast]: installs what is missing, builds everything and runs every test. Works on a bare Debian 12.
-#   --fast   the tests alone: no clang build, clang-format, clang-tidy or sanitizers
+#   --fast   the tests alone: no clang build, clang-format or clang-tidy
 # Exit 0 = all passed. The last output is ctest's summary; the static checks report before it.
 set -euo pipefail
 self=$(realpath "${BASH_SOURCE[0]}")
@@ -43,7 +43,6 @@ if ! $fast; then
   step "clang-format" check_format
   step "clang -Wthread-safety" check_clang_build
   step "clang-tidy" check_tidy
-  step "AddressSanitizer where bytes come from outside" tests/sanitizers.sh bytes
 else
   deploy/install_packages.sh build test
 fi

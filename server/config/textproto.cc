@@ -30,6 +30,7 @@ std::string Plain(const std::string& message) {
       google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(parts[1]);
   if (type == nullptr) return message;
   std::vector<std::string> fields;
+  fields.reserve(static_cast<size_t>(type->field_count()));
   for (int i = 0; i < type->field_count(); ++i) fields.push_back(type->field(i)->name());
   const std::string closest = Closest(parts[3], fields);
   return absl::StrCat("unknown field '", parts[3], "'",

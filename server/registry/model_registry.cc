@@ -301,7 +301,7 @@ class RegistryImpl : public ModelRegistry {
     absl::MutexLock loading(&load_mutex_);
     absl::StatusOr<ModelEntry> entry = repository_->ScanModel(model);
     if (!entry.ok()) {
-      const absl::Status error = repository_->WithoutRoot(entry.status());
+      absl::Status error = repository_->WithoutRoot(entry.status());
       if (absl::IsNotFound(error)) {
         Remove(std::string(model));
         return absl::NotFoundError(

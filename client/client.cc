@@ -92,6 +92,7 @@ class Client::Impl {
   template <typename Response, typename Call>
   absl::StatusOr<Response> CallWithRetry(const Call& call) {
     const absl::Time deadline = environment_.now() + options_.deadline;
+    grpc::Status last_failure;  // the last attempt that says why there is no connection
     for (int attempt = 1;; ++attempt) {
       grpc::ClientContext context;
       SetDeadline(deadline, &context);
@@ -99,11 +100,15 @@ class Client::Impl {
       Response response;
       const grpc::Status status = call(&context, &response);
       if (status.ok()) return response;
+      if (IsUnreachableNow(status)) last_failure = status;
       if (attempt == 1 && IsUnreachableNow(status) && WaitingIsFutile()) return ToStatus(status);
       // The channel may have become ready after the call had failed.
       const bool unreachable = !was_connected || !IsConnected();
       if (!SleepBeforeRetry(attempt, status, context, unreachable, deadline - environment_.now())) {
-        return ToStatus(status);
+        // An attempt that the deadline cut short does not know the reason.
+        const bool cut_short =
+            status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED && !IsConnected();
+        return ToStatus(cut_short && !last_failure.ok() ? last_failure : status);
       }
     }
   }

@@ -1,4 +1,5 @@
 #include "model/train/trainer.h"
+#include "model/autodiff/backprop.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,7 +10,6 @@
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
 #include "model/train/architecture.h"
-#include "model/train/backprop.h"
 #include "model/train/batches.h"
 #include "model/train/dataset.h"
 #include "model/train/loss.h"

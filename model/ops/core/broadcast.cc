@@ -65,23 +65,4 @@ BroadcastRuns::BroadcastRuns(const Shape& a, const Shape& b) {
   }
 }
 
-void AddReduced(const TensorView& from, float scale, const MutableTensorView& sum) {
-  const BroadcastRuns runs(from.shape(), sum.shape());
-  const float* f = from.values<float>().data();
-  float* s = sum.values<float>().data();
-  runs.ForEach([&](int64_t a, int64_t b, int64_t) {
-    if (runs.b_repeats()) {
-      float total = 0;
-      for (int64_t i = 0; i < runs.length(); ++i) {
-        total += f[a + i];
-      }
-      s[b] += scale * total;
-    } else {
-      for (int64_t i = 0; i < runs.length(); ++i) {
-        s[b + i] += scale * f[a + i];
-      }
-    }
-  });
-}
-
 }  // namespace sigserve

@@ -1,5 +1,4 @@
-// For the sources of this folder: ONNX (numpy) broadcasting of two operands, and the sum that
-// undoes it in gradients.
+// For the sources of this folder: ONNX (numpy) broadcasting of two operands.
 #pragma once
 
 #include <cstdint>
@@ -41,10 +40,6 @@ class BroadcastRuns {
   bool a_repeats_ = false;
   bool b_repeats_ = false;
 };
-
-/// sum[i] += scale * from[j] over all j that broadcasting `sum`'s shape to `from`'s maps to i.
-/// FLOAT32; sums in the order of `from`.
-void AddReduced(const TensorView& from, float scale, const MutableTensorView& sum);
 
 template <typename F>
 void BroadcastRuns::ForEach(F f) const {

@@ -22,21 +22,6 @@ class CopyOp : public Op {
   }
 
   MemoryUse memory_use() const override { return MemoryUse::kSame; }
-
-  bool differentiable() const override { return true; }
-
-  void Backward(absl::Span<const TensorView>, absl::Span<const TensorView>,
-                absl::Span<const TensorView> grad_out,
-                absl::Span<const MutableTensorView> grad_in) const override {
-    if (!grad_in[0].present()) {
-      return;
-    }
-    const auto g = grad_out[0].values<float>();
-    const auto dx = grad_in[0].values<float>();
-    for (size_t i = 0; i < g.size(); ++i) {
-      dx[i] += g[i];
-    }
-  }
 };
 
 }  // namespace sigserve

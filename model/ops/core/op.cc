@@ -9,7 +9,4 @@ std::string NodeSpec::DebugName() const {
                       : absl::StrCat(op_type, " '", name, "'");
 }
 
-void Op::Backward(absl::Span<const TensorView>, absl::Span<const TensorView>,
-                  absl::Span<const TensorView>, absl::Span<const MutableTensorView>) const {}
-
 }  // namespace sigserve

@@ -1,13 +1,12 @@
-// One operator of one node: what shape its outputs have, how to compute them, and how gradients
-// flow back through it.
+// One operator of one node: what shape its outputs have and how to compute them. Gradients are
+// model/autodiff's.
 //
 // An Op is built once per node, from the node's attributes and its constant inputs (which it may
 // repack), and is immutable afterwards: any number of threads may call it at once. Infer() decides
-// everything that can go wrong; Forward() and Backward() then cannot fail. Operators follow the
+// everything that can go wrong; Forward() then cannot fail. Operators follow the
 // ONNX specification of the opset named in op_table.cc.
 //
-// To add an operator: one file in this folder, one line in makers.h and one in op_table.cc, one
-// test (README, "To add an op").
+// To add an operator: CONTRIBUTING.md, "How to add".
 #pragma once
 
 #include <memory>
@@ -78,16 +77,6 @@ class Op {
                        absl::Span<const MutableTensorView> out) const = 0;
 
   virtual MemoryUse memory_use() const { return MemoryUse::kSeparate; }
-
-  /// Whether Backward() is implemented.
-  virtual bool differentiable() const { return false; }
-
-  /// Adds to each present `grad_in[i]` the gradient of the loss by `in[i]`, given that by the
-  /// outputs. Everything has the shapes of Forward(), all FLOAT32. Entries of grad_in that nobody
-  /// needs are not present().
-  virtual void Backward(absl::Span<const TensorView> in, absl::Span<const TensorView> out,
-                        absl::Span<const TensorView> grad_out,
-                        absl::Span<const MutableTensorView> grad_in) const;
 };
 
 }  // namespace sigserve

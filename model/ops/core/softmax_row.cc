@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/base/status_macros.h"
+
 namespace sigserve {
 namespace {
 
@@ -43,6 +45,13 @@ void LogSoftmaxRow(const T* x, size_t count, size_t stride, T* y) {
   for (size_t i = 0; i < count; ++i) {
     y[i * stride] = static_cast<T>(static_cast<double>(x[i * stride]) - largest - logarithm);
   }
+}
+
+absl::StatusOr<SoftmaxAxis> ReadSoftmaxAxis(const NodeSpec& node) {
+  SoftmaxAxis result;
+  result.flattens = node.opset < 13;
+  SIGSERVE_ASSIGN_OR_RETURN(result.axis, node.attributes.Int("axis", result.flattens ? 1 : -1));
+  return result;
 }
 
 template void SoftmaxRow(const float* x, size_t count, size_t stride, float* y);

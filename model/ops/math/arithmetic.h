@@ -1,9 +1,8 @@
-// For add.cc, sub.cc, mul.cc and div.cc: what the four have in common, from shape rule to gradient.
+// For add.cc, sub.cc, mul.cc and div.cc: what the four have in common.
 // T is FLOAT32, FLOAT64, INT32 or INT64; integers wrap around.
 #pragma once
 
 #include <type_traits>
-#include <vector>
 
 #include "model/ops/core/broadcast.h"
 #include "model/ops/core/maker.h"
@@ -11,7 +10,7 @@
 namespace sigserve {
 
 /// `Rule` gives: static void Float(a, b, out) over spans; static T Apply(T, T) for the other
-/// dtypes; static void Gradient(a, b, g, da, db) for one element: da and db are written.
+/// dtypes.
 template <typename Rule>
 class ArithmeticOp final : public Op {
  public:
@@ -42,32 +41,6 @@ class ArithmeticOp final : public Op {
         return Run<int64_t>(in[0], in[1], out[0]);
       case DType::kBool:
         return;
-    }
-  }
-
-  bool differentiable() const override { return true; }
-
-  void Backward(absl::Span<const TensorView> in, absl::Span<const TensorView>,
-                absl::Span<const TensorView> grad_out,
-                absl::Span<const MutableTensorView> grad_in) const override {
-    const Shape& shape = grad_out[0].shape();
-    std::vector<float> da(static_cast<size_t>(shape.elements()));
-    std::vector<float> db(da.size());
-    const float* a = in[0].values<float>().data();
-    const float* b = in[1].values<float>().data();
-    const float* g = grad_out[0].values<float>().data();
-    const BroadcastRuns runs(in[0].shape(), in[1].shape());
-    runs.ForEach([&](int64_t ia, int64_t ib, int64_t io) {
-      for (int64_t i = 0; i < runs.length(); ++i) {
-        Rule::Gradient(a[ia + (runs.a_repeats() ? 0 : i)], b[ib + (runs.b_repeats() ? 0 : i)],
-                       g[io + i], da[static_cast<size_t>(io + i)], db[static_cast<size_t>(io + i)]);
-      }
-    });
-    if (grad_in[0].present()) {
-      AddReduced(TensorView(DType::kFloat32, shape, da.data()), 1, grad_in[0]);
-    }
-    if (grad_in[1].present()) {
-      AddReduced(TensorView(DType::kFloat32, shape, db.data()), 1, grad_in[1]);
     }
   }
 

@@ -19,10 +19,6 @@ struct DivRule {
     }
     return a / b;
   }
-  static void Gradient(float a, float b, float g, float& da, float& db) {
-    da = g / b;
-    db = -g * a / (b * b);
-  }
 };
 
 }  // namespace

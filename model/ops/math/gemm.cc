@@ -1,5 +1,3 @@
-#include <vector>
-
 #include "model/kernels/activation.h"
 #include "model/ops/core/broadcast.h"
 #include "model/ops/core/floats.h"
@@ -90,49 +88,7 @@ class GemmOp final : public Op {
     }
   }
 
-  bool differentiable() const override { return true; }
-
-  void Backward(absl::Span<const TensorView> in, absl::Span<const TensorView>,
-                absl::Span<const TensorView> grad_out,
-                absl::Span<const MutableTensorView> grad_in) const override {
-    const kernels::MatrixView dy = MatrixOf(grad_out[0], false);
-    const kernels::MatrixView a = MatrixOf(in[0], settings_.transpose_a);
-    const kernels::MatrixView b = MatrixOf(in[1], settings_.transpose_b);
-    if (grad_in[0].present()) {  // dA' = alpha dY B'^T
-      AddProduct(dy, b.Transposed(), settings_.alpha, settings_.transpose_a, grad_in[0]);
-    }
-    if (grad_in[1].present()) {  // dB' = alpha A'^T dY
-      AddProduct(a.Transposed(), dy, settings_.alpha, settings_.transpose_b, grad_in[1]);
-    }
-    if (grad_in.size() > 2 && grad_in[2].present()) {
-      AddReduced(grad_out[0], settings_.beta, grad_in[2]);
-    }
-  }
-
  private:
-  // sum += alpha * a * b, or its transpose.
-  static void AddProduct(const kernels::MatrixView& a, const kernels::MatrixView& b, float alpha,
-                         bool transposed, const MutableTensorView& sum) {
-    const auto multiply = [&](bool accumulate, float* out) {
-      const kernels::GemmEpilogue epilogue{nullptr, kernels::Activation::kNone, accumulate};
-      if (transposed) {
-        kernels::Gemm(b.Transposed(), a.Transposed(), epilogue, out);
-      } else {
-        kernels::Gemm(a, b, epilogue, out);
-      }
-    };
-    const absl::Span<float> to = sum.values<float>();
-    if (alpha == 1) {
-      multiply(true, to.data());
-      return;
-    }
-    std::vector<float> product(to.size());
-    multiply(false, product.data());
-    for (size_t i = 0; i < to.size(); ++i) {
-      to[i] += alpha * product[i];
-    }
-  }
-
   static bool HasC(absl::Span<const Operand> in) { return in.size() > 2 && in[2].present; }
   static bool IsRow(const Shape& c) { return c.rank() == 1 || (c.rank() == 2 && c[0] == 1); }
 

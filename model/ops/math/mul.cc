@@ -11,10 +11,6 @@ struct MulRule {
   static T Apply(T a, T b) {
     return Wrapping(a, b, [](auto x, auto y) { return x * y; });
   }
-  static void Gradient(float a, float b, float g, float& da, float& db) {
-    da = g * b;
-    db = g * a;
-  }
 };
 
 }  // namespace

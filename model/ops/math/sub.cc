@@ -11,10 +11,6 @@ struct SubRule {
   static T Apply(T a, T b) {
     return Wrapping(a, b, [](auto x, auto y) { return x - y; });
   }
-  static void Gradient(float, float, float g, float& da, float& db) {
-    da = g;
-    db = -g;
-  }
 };
 
 }  // namespace

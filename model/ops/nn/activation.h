@@ -7,8 +7,7 @@
 
 namespace sigserve {
 
-/// `Rule` gives: static void Run(x, out) over spans of FLOAT32; static double Apply(double); static
-/// float Gradient(x, y, g): g times the derivative where y = f(x).
+/// `Rule` gives: static void Run(x, out) over spans of FLOAT32; static double Apply(double).
 template <typename Rule>
 class ActivationOp final : public Op {
  public:
@@ -29,26 +28,6 @@ class ActivationOp final : public Op {
   }
 
   MemoryUse memory_use() const override { return MemoryUse::kInPlace; }
-
-  bool differentiable() const override { return true; }
-
-  void Backward(absl::Span<const TensorView> in, absl::Span<const TensorView> out,
-                absl::Span<const TensorView> grad_out,
-                absl::Span<const MutableTensorView> grad_in) const override {
-    if (!grad_in[0].present()) {
-      return;
-    }
-    // Pointers that do not alias, so that the loop is vectorized: Debian's absl::Span checks every
-    // index.
-    const float* __restrict x = in[0].values<float>().data();
-    const float* __restrict y = out[0].values<float>().data();
-    const float* __restrict g = grad_out[0].values<float>().data();
-    float* __restrict dx = grad_in[0].values<float>().data();
-    const auto count = static_cast<size_t>(in[0].elements());
-    for (size_t i = 0; i < count; ++i) {
-      dx[i] += Rule::Gradient(x[i], y[i], g[i]);
-    }
-  }
 
   static absl::StatusOr<std::unique_ptr<const Op>> Make(const NodeSpec& node) {
     SIGSERVE_RETURN_IF_ERROR(node.attributes.CheckKnown({}));

@@ -8,7 +8,6 @@ namespace {
 struct ReluRule {
   static constexpr auto Run = kernels::Relu;
   static double Apply(double x) { return x < 0 ? 0 : x; }
-  static float Gradient(float x, float, float g) { return x > 0 ? g : 0.0f; }
 };
 
 }  // namespace

@@ -13,7 +13,6 @@ struct SigmoidRule {
     const double e = std::exp(-std::abs(x));
     return (x < 0 ? e : 1) / (1 + e);
   }
-  static float Gradient(float, float y, float g) { return g * y * (1 - y); }
 };
 
 struct FastSigmoidRule : SigmoidRule {

@@ -1,4 +1,4 @@
-#include "model/train/backprop.h"
+#include "model/autodiff/backprop.h"
 
 #include <cstring>
 #include <utility>
@@ -53,7 +53,7 @@ absl::Status Backprop::BuildSteps() {
     input_state(input).wanted = true;
   }
   for (const Node& node : graph_.nodes()) {
-    Step step{&node, nullptr};
+    Step step{&node, nullptr, nullptr};
     std::vector<TensorView> constants;
     absl::InlinedVector<bool, 8> present;
     for (const ValueId input : node.inputs) {
@@ -63,9 +63,8 @@ absl::Status Backprop::BuildSteps() {
     }
     SIGSERVE_ASSIGN_OR_RETURN(
         step.op, MakeOp(node.spec, static_cast<int>(node.outputs.size()), constants, present));
-    if (step.wanted && !step.op->differentiable()) {
-      return absl::UnimplementedError(
-          absl::StrCat(node.spec.DebugName(), " cannot be trained through: it has no gradient"));
+    if (step.wanted) {
+      SIGSERVE_ASSIGN_OR_RETURN(step.backward, MakeBackwardRule(node.spec));
     }
     for (const ValueId output : node.outputs) {
       if (output != kNoValue) {
@@ -192,7 +191,7 @@ void Backprop::Backward(const TensorView& output_gradient) {
       out_.push_back(state(output).view);
       grad_out_.push_back(state(output).gradient);
     }
-    step->op->Backward(in_, out_, grad_out_, grad_in_);
+    step->backward({in_, out_, grad_out_, grad_in_});
   }
 }
 

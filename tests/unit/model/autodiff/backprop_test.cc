@@ -1,4 +1,4 @@
-#include "model/train/backprop.h"
+#include "model/autodiff/backprop.h"
 
 #include <cmath>
 #include <memory>
@@ -177,8 +177,30 @@ TEST(Backprop, NamesTheNodeWithoutAGradient) {
   ASSERT_OK_AND_ASSIGN(Graph graph, graph_of());
   EXPECT_THAT(Backprop::Create(graph, {0}),
               StatusIs(absl::StatusCode::kUnimplemented,
-                       AllOf(HasSubstr("Normalizer 'norm'"), HasSubstr("no gradient"))));
+                       AllOf(HasSubstr("Normalizer 'norm'"), HasSubstr("has no gradient here"))));
   EXPECT_OK(Backprop::Create(graph, {1}));  // not on the way of w
+}
+
+// At inference Dropout copies its input: training through that copy would drop nothing, silently.
+TEST(Backprop, RefusesDropout) {
+  GraphBuilder builder;
+  const ValueId x = builder.AddInput("x", kAnyShape);
+  const ValueId w = builder.AddInput("w", kAnyShape);
+  NodeSpec dropout;
+  dropout.name = "drop";
+  dropout.op_type = "Dropout";
+  Tensor training(DType::kBool, {});
+  training.mutable_values<bool>()[0] = true;
+  const ValueId ratio = builder.AddConstant("ratio", Tensor::Of<float>({}, {0.5F}));
+  const ValueId mode = builder.AddConstant("mode", std::move(training));
+  const ValueId dropped = builder.ValueNamed("dropped");
+  builder.AddNode(dropout, {builder.AddNode("Mul", {x, w}, "product"), ratio, mode}, {dropped});
+  builder.AddOutput(dropped);
+  ASSERT_OK_AND_ASSIGN(Graph graph, std::move(builder).Build());
+  EXPECT_THAT(Backprop::Create(std::move(graph), {1}),
+              StatusIs(absl::StatusCode::kUnimplemented,
+                       AllOf(HasSubstr("Dropout 'drop' cannot be trained through"),
+                             HasSubstr("has no gradient here"))));
 }
 
 TEST(Backprop, ShapesThatDoNotMeetNameTheNodeAndSpoilNothing) {

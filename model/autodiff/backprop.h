@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "model/autodiff/gradient_table.h"
 #include "model/base/aligned_buffer.h"
 #include "model/graph/graph.h"
 #include "model/ops/core/op.h"
@@ -17,8 +18,8 @@ namespace sigserve {
 class Backprop {
  public:
   /// `trained`: indices into graph.inputs(). INVALID_ARGUMENT unless the graph has one output;
-  /// UNIMPLEMENTED names the first node between a trained input and the output that has no
-  /// gradient.
+  /// UNIMPLEMENTED names the first node between a trained input and the output whose operator has
+  /// no gradient (gradient_table.h).
   static absl::StatusOr<std::unique_ptr<Backprop>> Create(Graph graph, std::vector<int> trained);
 
   /// The output for one view per graph input; inputs and output hold until the next Forward().
@@ -47,7 +48,8 @@ class Backprop {
   struct Step {
     const Node* node;
     std::unique_ptr<const Op> op;
-    bool wanted = false;  // on the way from a trained input to the output
+    BackwardRule backward;  // empty unless wanted
+    bool wanted = false;    // on the way from a trained input to the output
   };
 
   Backprop(Graph graph, std::vector<int> trained);

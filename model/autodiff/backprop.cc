@@ -87,6 +87,10 @@ absl::Status Backprop::InferStep(const Step& step) {
   }
   types_.assign(step.node->outputs.size(), TensorType());
   SIGSERVE_RETURN_IF_ERROR(step.op->Infer(operands_, absl::MakeSpan(types_)));
+  in_types_.clear();
+  for (const Operand& operand : operands_) in_types_.push_back(operand.type);
+  const auto workspace = static_cast<size_t>(step.op->WorkspaceBytes(in_types_));
+  if (workspace_.size() < workspace) workspace_ = AlignedBuffer(workspace);
   for (size_t i = 0; i < types_.size(); ++i) {
     const ValueId output = step.node->outputs[i];
     if (output == kNoValue) {
@@ -155,7 +159,7 @@ absl::StatusOr<TensorView> Backprop::Forward(absl::Span<const TensorView> inputs
       ValueState& value = state(output);
       mutable_out_.emplace_back(value.type.dtype, value.type.shape, value.buffer.data());
     }
-    step.op->Forward(in_, mutable_out_);
+    step.op->Forward(in_, mutable_out_, Workspace(workspace_.data()));
   }
   return state(graph_.outputs()[0]).view;
 }

@@ -66,9 +66,11 @@ class Backprop {
   std::vector<ValueState> states_;
   std::vector<Step> steps_;
   std::vector<TensorView> gradients_;
-  bool prepared_ = false;  // types and buffers are those of the last inputs
+  AlignedBuffer workspace_;  // of whichever step runs
+  bool prepared_ = false;    // types and buffers are those of the last inputs
   // Arguments of one op, kept to be refilled.
   std::vector<Operand> operands_;
+  std::vector<TensorType> in_types_;
   std::vector<TensorType> types_;
   std::vector<TensorView> in_;
   std::vector<TensorView> out_;

@@ -134,7 +134,7 @@ absl::Status Program::InferTypes(absl::Span<const TensorType> inputs,
       const auto inserted = known.insert_or_assign(id, Tensor(type.dtype, type.shape));
       out.push_back(inserted.first->second.mutable_view());
     }
-    step.op->Forward(views, out);
+    ForwardOnce(*step.op, views, out);
   }
   return absl::OkStatus();
 }

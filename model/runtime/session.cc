@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "model/base/aligned_buffer.h"
 #include "model/base/status_macros.h"
@@ -62,6 +63,7 @@ struct BoundShapes {
     const Op* op = nullptr;
     absl::Span<const TensorView> in;
     absl::Span<const MutableTensorView> out;
+    Workspace workspace;
   };
   int arena = 0;  // which; 0: nothing is bound
   std::vector<TensorType> inputs;
@@ -90,8 +92,10 @@ struct Session::Impl {
   void BindInputs(absl::Span<const TensorView> inputs, BoundShapes& shapes);
   TensorView ViewOf(ValueId id) const;
 
-  /// A value's storage: constants have their own, inputs are the caller's, the rest is the arena.
+  /// Storage of the values, then of the steps' workspaces. Constants have their own, inputs are the
+  /// caller's, the rest is the arena.
   std::vector<Lifetime> Lifetimes() const;
+  int64_t WorkspaceBytes(const Step& step) const;
 
   std::shared_ptr<const Executable> executable;
   const Program& program;
@@ -103,7 +107,7 @@ struct Session::Impl {
 
   // Of the shapes that were bound last.
   std::vector<TensorType> types;  // by value
-  std::vector<int64_t> offsets;   // by value, into the arena
+  std::vector<int64_t> offsets;   // by value, then by step (its workspace), into the arena
   int64_t capacity = 0;         // batch size that `offsets` were planned for; 0: these shapes only
   std::vector<bool> confirmed;  // by batch size
   AlignedBuffer arena;
@@ -208,6 +212,7 @@ std::vector<Lifetime> Session::Impl::Lifetimes() const {
   const Graph& graph = program.graph();
   const int end = static_cast<int>(program.steps().size());
   std::vector<Lifetime> lifetimes(static_cast<size_t>(program.value_count()));
+  lifetimes.reserve(lifetimes.size() + program.steps().size());
   for (int s = 0; s < end; ++s) {
     const Step& step = program.steps()[static_cast<size_t>(s)];
     for (const ValueId id : step.outputs) {
@@ -227,7 +232,18 @@ std::vector<Lifetime> Session::Impl::Lifetimes() const {
   for (const ValueId id : graph.outputs()) keep(id);
   for (const ValueId id : compiled().logits) keep(id);
   for (const GraphInput& input : graph.inputs()) lifetimes[static_cast<size_t>(input.value)] = {};
+  for (int s = 0; s < end; ++s) {  // a workspace is needed during its step alone
+    lifetimes.push_back({s, s, WorkspaceBytes(program.steps()[static_cast<size_t>(s)])});
+  }
   return lifetimes;
+}
+
+int64_t Session::Impl::WorkspaceBytes(const Step& step) const {
+  absl::InlinedVector<TensorType, 8> in;
+  for (const ValueId id : step.inputs) {
+    in.push_back(id == kNoValue ? TensorType() : types[static_cast<size_t>(id)]);
+  }
+  return step.op->WorkspaceBytes(in);
 }
 
 absl::Status Session::Impl::PlanArena(int64_t batch) {
@@ -308,6 +324,7 @@ TensorView Session::Impl::ViewOf(ValueId id) const {
 /// Views of everything but the caller's inputs.
 void Session::Impl::BindStorage(BoundShapes& shapes) {
   auto* base = static_cast<std::byte*>(arena.data());
+  const auto workspaces = static_cast<size_t>(program.value_count());  // where theirs start
   shapes.in_views.clear();
   shapes.out_views.clear();
   shapes.steps.clear();
@@ -326,7 +343,8 @@ void Session::Impl::BindStorage(BoundShapes& shapes) {
     if (compiled().aliases.is_noop(s)) continue;
     shapes.steps.push_back({step.op.get(),
                             {shapes.in_views.data() + in, step.inputs.size()},
-                            {shapes.out_views.data() + out, step.outputs.size()}});
+                            {shapes.out_views.data() + out, step.outputs.size()},
+                            Workspace(base + offsets[workspaces + s])});
   }
   shapes.outputs.clear();
   shapes.logits.clear();
@@ -387,7 +405,7 @@ absl::Status Session::Run(absl::Span<const TensorView> inputs) {
     return absl::ResourceExhaustedError("no memory left to run these shapes");
   }
   for (const BoundShapes::BoundStep& step : impl.current->steps) {
-    step.op->Forward(step.in, step.out);
+    step.op->Forward(step.in, step.out, step.workspace);
   }
   return absl::OkStatus();
 }

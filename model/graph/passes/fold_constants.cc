@@ -53,7 +53,7 @@ absl::StatusOr<Constants> Evaluate(const Node& node, const Constants& known, int
     views.push_back(tensor->mutable_view());
     results.push_back(std::move(tensor));
   }
-  op->Forward(inputs, views);
+  ForwardOnce(*op, inputs, views);
   return results;
 }
 

@@ -10,8 +10,8 @@ namespace sigserve {
 
 class CopyOp : public Op {
  public:
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     if (out[0].data() == in[0].data()) {
       return;
     }

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "model/ops/core/attributes.h"
+#include "model/ops/core/workspace.h"
 #include "model/tensor/tensor_view.h"
 
 namespace sigserve {
@@ -73,10 +74,20 @@ class Op {
   /// Computes `out` from `in`, with dtypes and shapes as Infer() said; absent inputs are not
   /// present(). Inputs and outputs do not overlap, but see memory_use(). Row i of a batch gets the
   /// same bits whatever the other rows are.
-  virtual void Forward(absl::Span<const TensorView> in,
-                       absl::Span<const MutableTensorView> out) const = 0;
+  /// `workspace` holds WorkspaceBytes() for these inputs, or more.
+  virtual void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+                       Workspace workspace) const = 0;
+
+  /// Scratch memory for Forward() on inputs of these types, in bytes; those of absent inputs do not
+  /// matter. Never less for inputs with a larger dimension, so that one plan serves smaller
+  /// batches.
+  virtual int64_t WorkspaceBytes(absl::Span<const TensorType> in) const;
 
   virtual MemoryUse memory_use() const { return MemoryUse::kSeparate; }
 };
+
+/// Forward() in a workspace of its own, which lives as long as the call: for constants.
+void ForwardOnce(const Op& op, absl::Span<const TensorView> in,
+                 absl::Span<const MutableTensorView> out);
 
 }  // namespace sigserve

@@ -33,8 +33,8 @@ class ArgExtremeOp final : public Op {
     return SetOutput(DType::kInt64, ReducedShape(x.shape, Axes(x.shape), settings_.keep), out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const Reduction reduction(in[0].shape(), Axes(in[0].shape()));
     auto* y = static_cast<int64_t*>(out[0].data());
     VisitDType(in[0].dtype(), [&](auto tag) {

@@ -28,8 +28,8 @@ class ArithmeticOp final : public Op {
     return SetOutput(dtype, std::move(shape), out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     switch (out[0].dtype()) {
       case DType::kFloat32:
         return Run<float>(in[0], in[1], out[0]);

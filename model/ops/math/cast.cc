@@ -37,8 +37,8 @@ class CastOp final : public Op {
     return SetOutput(to_, in[0].type.shape, out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     VisitDType(in[0].dtype(), [&](auto from_tag) {
       using From = typename decltype(from_tag)::type;
       VisitDType(to_, [&](auto to_tag) {

@@ -30,8 +30,8 @@ class ComparisonOp final : public Op {
     return SetOutput(DType::kBool, std::move(shape), out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const BroadcastRuns runs(in[0].shape(), in[1].shape());
     const int64_t n = runs.length();
     const int64_t a_step = runs.a_repeats() ? 0 : 1;

@@ -23,8 +23,8 @@ class CumSumOp final : public Op {
     return absl::OkStatus();
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const Shape& shape = in[0].shape();
     if (shape.elements() == 0) {
       return;

@@ -55,8 +55,8 @@ class GemmOp final : public Op {
     return SetOutput(in[0].type.dtype, std::move(y), out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     if (out[0].dtype() == DType::kFloat64) {
       return ForwardDoubles(in, out[0]);
     }

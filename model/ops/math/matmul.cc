@@ -47,8 +47,8 @@ class MatMulOp final : public Op {
     return SetOutput(in[0].type.dtype, std::move(shape), out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const MatMulShapes s(in[0].shape(), in[1].shape());
     if (out[0].dtype() == DType::kFloat64) {
       return ForwardDoubles(s, in, out[0]);

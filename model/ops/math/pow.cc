@@ -27,8 +27,8 @@ class PowOp final : public Op {
     return SetOutput(base, std::move(shape), out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     VisitDType(in[0].dtype(), [&](auto base_tag) {
       using T = typename decltype(base_tag)::type;
       VisitDType(in[1].dtype(), [&](auto exponent_tag) {

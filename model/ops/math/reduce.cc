@@ -149,8 +149,8 @@ class ReduceOp final : public Op {
     return SetOutput(x.dtype, ReducedShape(x.shape, reduced, settings_.keep), out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     std::optional<Integers> axes;
     if (settings_.axes.has_value()) {
       axes.emplace(settings_.axes->begin(), settings_.axes->end());

@@ -40,8 +40,8 @@ class TopKOp final : public Op {
     return SetOutput(DType::kInt64, std::move(shape), out[1]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const Shape& shape = in[0].shape();
     const int axis =
         static_cast<int>(settings_.axis < 0 ? settings_.axis + shape.rank() : settings_.axis);

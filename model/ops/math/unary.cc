@@ -95,8 +95,8 @@ class IsNaNOp final : public Op {
     return absl::OkStatus();
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     auto* y = static_cast<bool*>(out[0].data());
     VisitDType(in[0].dtype(), [&](auto tag) {
       using T = typename decltype(tag)::type;

@@ -30,8 +30,8 @@ class UnaryOp final : public Op {
     return absl::OkStatus();
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     VisitDType(in[0].dtype(), [&](auto tag) {
       using T = typename decltype(tag)::type;
       constexpr bool kFits = Rule::kTakes == Elements::kBools    ? std::is_same_v<T, bool>

@@ -36,8 +36,8 @@ class VariadicOp final : public Op {
     return SetOutput(dtype, std::move(shape), out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     CopyStrided(in[0], 0, BroadcastStrides(in[0].shape(), out[0].shape()), out[0]);
     VisitDType(out[0].dtype(), [&](auto tag) {
       using T = typename decltype(tag)::type;

@@ -25,8 +25,8 @@ class WhereOp final : public Op {
     return SetOutput(in[1].type.dtype, std::move(shape), out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const Shape& shape = out[0].shape();
     const Strides condition = BroadcastStrides(in[0].shape(), shape);
     const Strides x = BroadcastStrides(in[1].shape(), shape);

@@ -34,8 +34,8 @@ class ArrayFeatureExtractorOp final : public Op {
     return SetOutput(in[0].type.dtype, std::move(y), out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const Shape& shape = in[0].shape();
     const int64_t features = shape[shape.rank() - 1];
     const size_t size = SizeOf(in[0].dtype());

@@ -17,8 +17,8 @@ class BinarizerOp final : public Op {
     return absl::OkStatus();
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     VisitNumbers(in[0], [&](auto x) {
       using T = typename decltype(x)::value_type;
       T* y = out[0].values<T>().data();

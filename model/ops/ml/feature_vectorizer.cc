@@ -42,8 +42,8 @@ class FeatureVectorizerOp final : public Op {
     return SetOutput(DType::kFloat32, Shape{rows, total}, out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const int64_t rows = out[0].shape()[0];
     const auto total = static_cast<size_t>(out[0].shape()[1]);
     float* y = out[0].values<float>().data();

@@ -44,8 +44,8 @@ class LabelEncoderOp final : public Op {
     return SetOutput(DTypeOf<To>, in[0].type.shape, out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const auto x = in[0].values<From>();
     To* y = out[0].values<To>().data();
     for (size_t i = 0; i < x.size(); ++i) {

@@ -37,8 +37,8 @@ class LinearClassifierOp final : public Op {
     return absl::OkStatus();
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const auto rows = static_cast<size_t>(out[0].elements());
     std::vector<float> own_scores;  // when nobody wants them
     if (out.size() < 2) {

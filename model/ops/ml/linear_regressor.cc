@@ -28,8 +28,8 @@ class LinearRegressorOp final : public Op {
     return SetOutput(DType::kFloat32, Shape{x.rows, targets_}, out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     std::vector<float> converted;
     const auto* data = static_cast<const float*>(in[0].data());
     if (in[0].dtype() != DType::kFloat32) {

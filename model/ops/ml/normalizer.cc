@@ -20,8 +20,8 @@ class NormalizerOp final : public Op {
     return SetOutput(DType::kFloat32, in[0].type.shape, out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const Shape& shape = in[0].shape();
     const auto columns = static_cast<size_t>(shape[shape.rank() - 1]);
     float* y = out[0].values<float>().data();

@@ -25,8 +25,8 @@ class OneHotEncoderOp final : public Op {
     return SetOutput(DType::kFloat32, std::move(shape), out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const absl::Span<float> y = out[0].values<float>();
     std::fill(y.begin(), y.end(), 0.0F);
     VisitNumbers(in[0], [&](auto x) {

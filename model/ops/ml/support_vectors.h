@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/inlined_vector.h"
 #include "absl/types/span.h"
 #include "model/ops/ml/numbers.h"
 
@@ -30,11 +29,17 @@ class SupportVectors {
   /// INVALID_ARGUMENT when the rows have another number of features.
   absl::StatusOr<RowShape> CheckInput(const Operand& x) const;
 
+  /// Of ForEachRow().
+  int64_t WorkspaceBytes() const {
+    return Workspace::BytesFor<double>(static_cast<double>(features_));
+  }
+
   /// For each row of `x`: begin(row), then add(vector, kernel of the two) for every vector in
   /// order, then end(row).
   template <typename Begin, typename Add, typename End>
-  void ForEachRow(const TensorView& x, size_t rows, Begin begin, Add add, End end) const {
-    absl::InlinedVector<double, kInlineFeatures> row(features_);
+  void ForEachRow(const TensorView& x, size_t rows, Workspace workspace, Begin begin, Add add,
+                  End end) const {
+    const absl::Span<double> row = workspace.Take<double>(features_);
     VisitNumbers(x, [&](auto values) {
       for (size_t r = 0; r < rows; ++r) {
         std::copy_n(values.data() + r * features_, features_, row.data());
@@ -52,7 +57,6 @@ class SupportVectors {
 
  private:
   static constexpr size_t kPanel = 16;  // vectors that are evaluated together
-  static constexpr size_t kInlineFeatures = 64;
 
   absl::Status ReadKernel(const Attributes& attributes);
   std::array<double, kPanel> Evaluate(const double* row, size_t first) const;

@@ -30,8 +30,15 @@ double PairProbability(double score, double a, double b) {
 /// the same accuracy as libsvm.
 class PairwiseCoupling {
  public:
-  explicit PairwiseCoupling(size_t classes)
-      : classes_(classes), q_(classes * classes), qp_(classes) {}
+  PairwiseCoupling(size_t classes, Workspace& workspace)
+      : classes_(classes),
+        q_(workspace.Take<double>(classes * classes).data()),
+        qp_(workspace.Take<double>(classes).data()) {}
+
+  static int64_t WorkspaceBytes(size_t classes) {
+    const auto n = static_cast<double>(classes);
+    return Workspace::BytesFor<double>(n * n) + Workspace::BytesFor<double>(n);
+  }
 
   /// `pairs`: of (i, j), i < j, the probability that it is i.
   void Run(const double* pairs, double* p) {
@@ -78,7 +85,7 @@ class PairwiseCoupling {
 
   void Improve(double* p) {
     for (size_t t = 0; t < classes_; ++t) {
-      const double* q = q_.data() + t * classes_;
+      const double* q = q_ + t * classes_;
       const double step = (pqp_ - qp_[t]) / q[t];
       const double sum = 1 + step;
       p[t] += step;
@@ -91,8 +98,8 @@ class PairwiseCoupling {
   }
 
   const size_t classes_;
-  std::vector<double> q_;
-  std::vector<double> qp_;
+  double* const q_;   // [classes, classes]
+  double* const qp_;  // [classes]: q p
   double pqp_ = 0;
 };
 
@@ -132,19 +139,28 @@ class SVMClassifierOp final : public Op {
     return absl::OkStatus();
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace workspace) const override {
     const absl::Span<float> scores = out.size() > 1 ? out[1].values<float>() : absl::Span<float>();
     int64_t* labels = out[0].values<int64_t>().data();
     if (s_.linear) {
-      ScoreClasses(in[0], static_cast<size_t>(out[0].elements()), labels, scores.data());
+      ScoreClasses(in[0], static_cast<size_t>(out[0].elements()), workspace, labels, scores.data());
     } else {
-      ScorePairs(in[0], static_cast<size_t>(out[0].elements()), labels, scores.data());
+      ScorePairs(in[0], static_cast<size_t>(out[0].elements()), workspace, labels, scores.data());
     }
     const bool one_score = !s_.linear && classes_ == 2 && s_.prob_a.empty();
     if (columns() > 1 && !(one_score && s_.transform != PostTransform::kLogistic)) {
       ApplyPostTransform(s_.transform, scores, columns());
     }
+  }
+
+  // The larger of what ScoreClasses() and ScorePairs() take.
+  int64_t WorkspaceBytes(absl::Span<const TensorType>) const override {
+    const auto classes = static_cast<double>(classes_);
+    const int64_t coupling = s_.prob_a.empty() ? 0 : PairwiseCoupling::WorkspaceBytes(classes_);
+    return Workspace::BytesFor<double>(static_cast<double>(pairs())) +
+           Workspace::BytesFor<uint32_t>(classes) + Workspace::BytesFor<double>(classes) +
+           coupling + vectors_.WorkspaceBytes();
   }
 
  private:
@@ -153,10 +169,12 @@ class SVMClassifierOp final : public Op {
     return s_.linear || classes_ == 2 || !s_.prob_a.empty() ? classes_ : pairs();
   }
 
-  void ScoreClasses(const TensorView& x, size_t rows, int64_t* labels, float* scores) const {
-    std::vector<double> row(classes_);
+  void ScoreClasses(const TensorView& x, size_t rows, Workspace workspace, int64_t* labels,
+                    float* scores) const {
+    const absl::Span<double> row = workspace.Take<double>(classes_);
     vectors_.ForEachRow(
-        x, rows, [](size_t) {}, [&](size_t c, double product) { row[c] = product + s_.rho[0]; },
+        x, rows, workspace, [](size_t) {},
+        [&](size_t c, double product) { row[c] = product + s_.rho[0]; },
         [&](size_t r) {
           labels[r] = s_.labels[LargestClass(row)];
           if (scores != nullptr) {
@@ -166,7 +184,7 @@ class SVMClassifierOp final : public Op {
   }
 
   // Of two classes, onnxruntime takes the second as soon as either's score is high.
-  size_t LargestClass(const std::vector<double>& row) const {
+  size_t LargestClass(absl::Span<const double> row) const {
     const auto largest = std::max_element(row.begin(), row.end());
     const bool high = s_.has_negative ? *largest > 0 : *largest >= 0.5;
     if (classes_ == 2 && s_.prob_a.empty() && high) {
@@ -175,14 +193,15 @@ class SVMClassifierOp final : public Op {
     return static_cast<size_t>(largest - row.begin());
   }
 
-  void ScorePairs(const TensorView& x, size_t rows, int64_t* labels, float* scores) const {
+  void ScorePairs(const TensorView& x, size_t rows, Workspace workspace, int64_t* labels,
+                  float* scores) const {
     const bool probabilities = !s_.prob_a.empty();
-    std::vector<double> sums(pairs());
-    std::vector<uint32_t> votes(classes_);
-    std::vector<double> row(probabilities ? classes_ : 0);
-    PairwiseCoupling coupling(probabilities ? classes_ : 0);
+    const absl::Span<double> sums = workspace.Take<double>(pairs());
+    const absl::Span<uint32_t> votes = workspace.Take<uint32_t>(classes_);
+    const absl::Span<double> row = workspace.Take<double>(probabilities ? classes_ : 0);
+    PairwiseCoupling coupling(probabilities ? classes_ : 0, workspace);
     vectors_.ForEachRow(
-        x, rows, [&](size_t) { std::fill(sums.begin(), sums.end(), 0.0); },
+        x, rows, workspace, [&](size_t) { std::fill(sums.begin(), sums.end(), 0.0); },
         [&](size_t vector, double kernel) { AddVector(vector, kernel, sums.data()); },
         [&](size_t r) {
           labels[r] = s_.labels[MostVotes(sums.data(), votes)];
@@ -217,7 +236,7 @@ class SVMClassifierOp final : public Op {
   }
 
   // Adds rho to the sums, too.
-  size_t MostVotes(double* sums, std::vector<uint32_t>& votes) const {
+  size_t MostVotes(double* sums, absl::Span<uint32_t> votes) const {
     std::fill(votes.begin(), votes.end(), 0);
     size_t pair = 0;
     for (size_t i = 0; i < classes_; ++i) {

@@ -23,12 +23,12 @@ class SVMRegressorOp final : public Op {
     return SetOutput(DType::kFloat32, Shape{x.rows, 1}, out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace workspace) const override {
     float* y = out[0].values<float>().data();
     double sum = 0;
     vectors_.ForEachRow(
-        in[0], static_cast<size_t>(out[0].elements()), [&](size_t) { sum = 0; },
+        in[0], static_cast<size_t>(out[0].elements()), workspace, [&](size_t) { sum = 0; },
         [&](size_t vector, double kernel) {
           sum += coefficients_.empty() ? kernel : coefficients_.data()[vector] * kernel;
         },
@@ -36,6 +36,10 @@ class SVMRegressorOp final : public Op {
           sum += rho_;
           y[row] = one_class_ ? (sum > 0 ? 1.0F : -1.0F) : static_cast<float>(sum);
         });
+  }
+
+  int64_t WorkspaceBytes(absl::Span<const TensorType>) const override {
+    return vectors_.WorkspaceBytes();
   }
 
  private:

@@ -67,7 +67,16 @@ void TreeEnsemble::ScoreRows(const Trees::Rows<T>& rows, double* scores) const {
   }
 }
 
-void TreeEnsemble::Score(const TensorView& x, size_t first, size_t count, double* scores) const {
+int64_t TreeEnsemble::WorkspaceBytes(const TensorType& x) const {
+  const int64_t scores =
+      Workspace::BytesFor<double>(static_cast<double>(std::max(kBlockScores, outputs_)));
+  if (x.dtype == DType::kFloat32 || x.dtype == DType::kFloat64) return scores;
+  const auto columns = static_cast<double>(x.shape[x.shape.rank() - 1]);
+  return scores + Workspace::BytesFor<float>(static_cast<double>(kBlock) * columns);
+}
+
+void TreeEnsemble::Score(const TensorView& x, size_t first, size_t count, Workspace workspace,
+                         double* scores) const {
   const Shape& shape = x.shape();
   const auto columns = static_cast<size_t>(shape[shape.rank() - 1]);
   if (x.dtype() == DType::kFloat64) {
@@ -75,15 +84,15 @@ void TreeEnsemble::Score(const TensorView& x, size_t first, size_t count, double
     ScoreRows(Trees::Rows<double>{data, count, columns}, scores);
     return;
   }
-  std::vector<float> converted;
   const auto* data = static_cast<const float*>(x.data()) + first * columns;
   if (x.dtype() != DType::kFloat32) {  // whole numbers are compared in single precision
+    float* const converted = workspace.Take<float>(count * columns).data();
     VisitNumbers(x, [&](auto numbers) {
-      for (const auto v : numbers.subspan(first * columns, count * columns)) {
-        converted.push_back(static_cast<float>(v));
-      }
+      const auto from = numbers.subspan(first * columns, count * columns);
+      std::transform(from.begin(), from.end(), converted,
+                     [](auto v) { return static_cast<float>(v); });
     });
-    data = converted.data();
+    data = converted;
   }
   int nan = 0;
   for (size_t i = 0; i < count * columns; ++i) {

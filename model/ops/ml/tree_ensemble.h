@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/inlined_vector.h"
 #include "model/kernels/trees.h"
 #include "model/ops/ml/numbers.h"
 
@@ -32,20 +31,23 @@ class TreeEnsemble {
   /// INVALID_ARGUMENT when a row has not all the features that the trees test.
   absl::StatusOr<RowShape> CheckInput(const Operand& x) const;
 
+  /// Of ForEachRow().
+  int64_t WorkspaceBytes(const TensorType& x) const;
+
   /// The id that all weights have, if there is one; else -1.
   int64_t only_id() const { return only_id_; }
   bool has_negative_weight() const { return has_negative_weight_; }
 
   /// Calls f(row, scores): one double per output; 0 where no leaf has a weight.
   template <typename F>
-  void ForEachRow(const TensorView& x, const RowShape& shape, F f) const {
+  void ForEachRow(const TensorView& x, const RowShape& shape, Workspace workspace, F f) const {
     const auto rows = static_cast<size_t>(shape.rows);
     const size_t block = std::min(std::max<size_t>(1, std::min(kBlock, kBlockScores / outputs_)),
                                   std::max<size_t>(rows, 1));
-    absl::InlinedVector<double, kBlockScores> scores(block * outputs_);
+    const absl::Span<double> scores = workspace.Take<double>(std::max(kBlockScores, outputs_));
     for (size_t first = 0; first < rows; first += block) {
       const size_t count = std::min(block, rows - first);
-      Score(x, first, count, scores.data());
+      Score(x, first, count, workspace, scores.data());
       for (size_t i = 0; i < count; ++i) {
         f(first + i, scores.data() + i * outputs_);
       }
@@ -63,7 +65,8 @@ class TreeEnsemble {
     double value;
   };
 
-  void Score(const TensorView& x, size_t first, size_t count, double* scores) const;
+  void Score(const TensorView& x, size_t first, size_t count, Workspace workspace,
+             double* scores) const;
   template <typename T>
   void ScoreRows(const kernels::Trees::Rows<T>& rows, double* scores) const;
   void AddLeaves(size_t first_tree, const uint32_t* leaves, double* scores) const;

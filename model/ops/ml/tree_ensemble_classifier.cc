@@ -37,14 +37,14 @@ class TreeEnsembleClassifierOp final : public Op {
     return absl::OkStatus();
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace workspace) const override {
     const size_t classes = labels_.size();
     int64_t* labels = out[0].values<int64_t>().data();
     const bool wants_scores = out.size() > 1;
     const absl::Span<float> all = wants_scores ? out[1].values<float>() : absl::Span<float>();
     const RowShape rows{out[0].elements(), 0};
-    trees_.ForEachRow(in[0], rows, [&](size_t row, double* scores) {
+    trees_.ForEachRow(in[0], rows, workspace, [&](size_t row, double* scores) {
       labels[row] = Finish(scores);
       for (size_t c = 0; wants_scores && c < classes; ++c) {
         all.data()[row * classes + c] = static_cast<float>(scores[c]);
@@ -54,6 +54,10 @@ class TreeEnsembleClassifierOp final : public Op {
         (answer_ == Answer::kOdds && transform_ == PostTransform::kLogistic)) {
       ApplyPostTransform(transform_, all, classes);
     }
+  }
+
+  int64_t WorkspaceBytes(absl::Span<const TensorType> in) const override {
+    return trees_.WorkspaceBytes(in[0]);
   }
 
  private:

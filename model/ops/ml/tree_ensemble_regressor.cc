@@ -22,17 +22,22 @@ class TreeEnsembleRegressorOp final : public Op {
     return SetOutput(DType::kFloat32, Shape{x.rows, targets_}, out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace workspace) const override {
     const auto targets = static_cast<size_t>(targets_);
     const absl::Span<float> y = out[0].values<float>();
-    trees_.ForEachRow(in[0], {out[0].shape()[0], 0}, [&](size_t row, const double* scores) {
-      for (size_t t = 0; t < targets; ++t) {
-        const double base = base_values_.empty() ? 0 : base_values_[t];
-        y.data()[row * targets + t] = static_cast<float>(scores[t] + base);
-      }
-    });
+    trees_.ForEachRow(in[0], {out[0].shape()[0], 0}, workspace,
+                      [&](size_t row, const double* scores) {
+                        for (size_t t = 0; t < targets; ++t) {
+                          const double base = base_values_.empty() ? 0 : base_values_[t];
+                          y.data()[row * targets + t] = static_cast<float>(scores[t] + base);
+                        }
+                      });
     ApplyPostTransform(transform_, y, targets);
+  }
+
+  int64_t WorkspaceBytes(absl::Span<const TensorType> in) const override {
+    return trees_.WorkspaceBytes(in[0]);
   }
 
  private:

@@ -17,8 +17,8 @@ class ActivationOp final : public Op {
     return absl::OkStatus();
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     if (out[0].dtype() == DType::kFloat32) {
       Rule::Run(in[0].values<float>(), out[0].values<float>());
     } else {

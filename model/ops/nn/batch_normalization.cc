@@ -31,8 +31,8 @@ class BatchNormalizationOp final : public Op {
     return absl::OkStatus();
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const Shape& shape = in[0].shape();
     const float* x = in[0].values<float>().data();
     const float* scale = in[1].values<float>().data();

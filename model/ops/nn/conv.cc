@@ -15,7 +15,8 @@ class ConvOp final : public Op {
     const bool usable = w.present() && w.dtype() == DType::kFloat32 && w.shape().rank() >= 3 &&
                         w.shape().rank() <= 4 && w.shape()[0] % groups == 0;
     if (usable) {
-      packed_ = Pack(w);
+      packed_ = AlignedBuffer::Uninitialized(PackedBytes(w.shape()));
+      Pack(w, packed_.data());
       is_packed_ = true;
     }
   }
@@ -54,8 +55,8 @@ class ConvOp final : public Op {
     return SetOutput(DType::kFloat32, WindowOutput(x, w[0], axes), out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace workspace) const override {
     const Shape& x = in[0].shape();
     WindowAxes axes = *Axes(x, in[1].shape());
     window_.Slide(x, false, axes).IgnoreError();  // Infer() has said that it fits
@@ -72,11 +73,12 @@ class ConvOp final : public Op {
     if (in.size() > 2 && in[2].present()) {
       epilogue.bias = in[2].values<float>().data();
     }
-    AlignedBuffer late;
+    const void* packed = packed_.data();
     if (!is_packed_) {
-      late = Pack(in[1]);
+      void* late = workspace.Take<std::byte>(PackedBytes(in[1].shape())).data();
+      Pack(in[1], late);
+      packed = late;
     }
-    const void* packed = (is_packed_ ? packed_ : late).data();
     const float* from = in[0].values<float>().data();
     float* to = out[0].values<float>().data();
     if (precision_ == Precision::kBf16) {
@@ -84,6 +86,12 @@ class ConvOp final : public Op {
     } else {
       kernels::Convolve(shape, from, static_cast<const float*>(packed), epilogue, to);
     }
+  }
+
+  // For weights that are no constant: they are packed in each run.
+  int64_t WorkspaceBytes(absl::Span<const TensorType> in) const override {
+    if (is_packed_) return 0;
+    return Workspace::BytesFor<std::byte>(static_cast<double>(PackedBytes(in[1].shape)));
   }
 
  private:
@@ -103,18 +111,31 @@ class ConvOp final : public Op {
   }
 
   // W: [output channels, input channels of a group, (height,) width].
-  AlignedBuffer Pack(const TensorView& w) const {
-    const Shape& dims = w.shape();
+  kernels::ConvShape WeightShape(const Shape& w) const {
     kernels::ConvShape shape;
-    shape.in_channels = static_cast<size_t>(dims[1]);
-    shape.out_channels = static_cast<size_t>(dims[0] / groups_);
-    shape.y.taps = dims.rank() == 4 ? static_cast<size_t>(dims[2]) : 1;
-    shape.x.taps = static_cast<size_t>(dims[dims.rank() - 1]);
+    shape.in_channels = static_cast<size_t>(w[1]);
+    shape.out_channels = static_cast<size_t>(w[0] / groups_);
+    shape.y.taps = w.rank() == 4 ? static_cast<size_t>(w[2]) : 1;
+    shape.x.taps = static_cast<size_t>(w[w.rank() - 1]);
+    return shape;
+  }
+
+  // Numbers in the packed weights of one group.
+  size_t PackedSize(const kernels::ConvShape& shape) const {
+    return precision_ == Precision::kBf16
+               ? kernels::PackedBf16ConvSize(shape)
+               : kernels::PackedConvSize(shape.out_channels, shape.depth());
+  }
+
+  size_t PackedBytes(const Shape& w) const {
+    const size_t number = precision_ == Precision::kBf16 ? sizeof(uint16_t) : sizeof(float);
+    return PackedSize(WeightShape(w)) * number * static_cast<size_t>(groups_);
+  }
+
+  void Pack(const TensorView& w, void* packed) const {
+    const kernels::ConvShape shape = WeightShape(w.shape());
     const bool bf16 = precision_ == Precision::kBf16;
-    const size_t size = bf16 ? kernels::PackedBf16ConvSize(shape)
-                             : kernels::PackedConvSize(shape.out_channels, shape.depth());
-    const size_t bytes = size * (bf16 ? sizeof(uint16_t) : sizeof(float));
-    AlignedBuffer packed = AlignedBuffer::Uninitialized(bytes * static_cast<size_t>(groups_));
+    const size_t size = PackedSize(shape);
     kernels::ConvWeights weights;
     weights.data = w.values<float>().data();
     weights.row_stride = shape.depth();
@@ -123,15 +144,14 @@ class ConvOp final : public Op {
     weights.x_stride = 1;
     for (size_t group = 0; group < static_cast<size_t>(groups_); ++group) {
       if (bf16) {
-        auto* to = static_cast<uint16_t*>(packed.data()) + group * size;
+        auto* to = static_cast<uint16_t*>(packed) + group * size;
         kernels::PackBf16ConvWeights(weights, shape, {to, size});
       } else {
-        auto* to = static_cast<float*>(packed.data()) + group * size;
+        auto* to = static_cast<float*>(packed) + group * size;
         kernels::PackConvWeights(weights, shape, {to, size});
       }
       weights.data += shape.out_channels * shape.depth();
     }
-    return packed;
   }
 
   const Window window_;

@@ -52,7 +52,8 @@ class ConvTransposeOp final : public Op {
       // Packing does not depend on the input's size: any shape of this rank will do for it.
       const auto axes = Axes(w.shape(), w.shape());
       if (axes.ok()) {
-        packed_ = Pack(*axes, w);
+        packed_ = AlignedBuffer::Uninitialized(PackedSize(*axes, w.shape()) * sizeof(float));
+        Pack(*axes, w, static_cast<float*>(packed_.data()));
       }
     }
   }
@@ -88,17 +89,18 @@ class ConvTransposeOp final : public Op {
     return SetOutput(DType::kFloat32, WindowOutput(x, channels, axes), out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace workspace) const override {
     const Shape& x = in[0].shape();
     const Shape& w = in[1].shape();
     WindowAxes axes = *Axes(x, w);
     Place(x, axes).IgnoreError();  // Infer() has said that it fits
-    AlignedBuffer late;
+    const float* packed = DataOf(packed_);
     if (packed_.size() == 0) {
-      late = Pack(axes, in[1]);
+      float* late = workspace.Take<float>(PackedSize(axes, w)).data();
+      Pack(axes, in[1], late);
+      packed = late;
     }
-    const float* packed = DataOf(packed_.size() == 0 ? late : packed_);
     kernels::ConvEpilogue epilogue = settings_.epilogue;
     if (in.size() > 2 && in[2].present()) {
       epilogue.bias = in[2].values<float>().data();
@@ -124,6 +126,13 @@ class ConvTransposeOp final : public Op {
       if (count == kTogether) convolve();
     });
     convolve();
+  }
+
+  // For weights that are no constant: they are packed in each run.
+  int64_t WorkspaceBytes(absl::Span<const TensorType> in) const override {
+    if (packed_.size() > 0) return 0;
+    const WindowAxes axes = *Axes(in[0].shape, in[1].shape);
+    return Workspace::BytesFor<float>(static_cast<double>(PackedSize(axes, in[1].shape)));
   }
 
  private:
@@ -205,24 +214,30 @@ class ConvTransposeOp final : public Op {
     return shape;
   }
 
+  // Numbers in the packed weights of one phase and group; sets the taps of `shape`.
+  static size_t PackedPhaseSize(const Phase& y, const Phase& x, kernels::ConvShape* shape) {
+    shape->y.taps = static_cast<size_t>(y.taps);
+    shape->x.taps = static_cast<size_t>(x.taps);
+    return kernels::PackedConvSize(shape->out_channels, shape->depth());
+  }
+
+  // Numbers in all packed weights.
+  size_t PackedSize(const WindowAxes& axes, const Shape& w) const {
+    kernels::ConvShape shape = Channels(w);
+    size_t size = 0;
+    ForEachPhase(axes, [&](int64_t, int64_t, const Phase& y, const Phase& x) {
+      size += shape.groups * PackedPhaseSize(y, x, &shape);
+    });
+    return size;
+  }
+
   // W: [input channels, output channels of a group, (height,) width]. Phase after phase.
-  AlignedBuffer Pack(const WindowAxes& axes, const TensorView& w) const {
+  void Pack(const WindowAxes& axes, const TensorView& w, float* to) const {
     kernels::ConvShape shape = Channels(w.shape());
     const auto taps_x = static_cast<size_t>(axes[2].kernel);
     const size_t taps = taps_x * static_cast<size_t>(axes[1].kernel);
-    const auto shape_of = [&](const Phase& y, const Phase& x) {
-      shape.y.taps = static_cast<size_t>(y.taps);
-      shape.x.taps = static_cast<size_t>(x.taps);
-      return kernels::PackedConvSize(shape.out_channels, shape.depth());
-    };
-    size_t size = 0;
     ForEachPhase(axes, [&](int64_t, int64_t, const Phase& y, const Phase& x) {
-      size += shape.groups * shape_of(y, x);
-    });
-    AlignedBuffer packed = AlignedBuffer::Uninitialized(size * sizeof(float));
-    auto* to = static_cast<float*>(packed.data());
-    ForEachPhase(axes, [&](int64_t, int64_t, const Phase& y, const Phase& x) {
-      const size_t count = shape_of(y, x);
+      const size_t count = PackedPhaseSize(y, x, &shape);
       kernels::ConvWeights weights;
       weights.data = w.values<float>().data() + static_cast<size_t>(y.first_tap) * taps_x +
                      static_cast<size_t>(x.first_tap);
@@ -236,7 +251,6 @@ class ConvTransposeOp final : public Op {
         weights.data += shape.in_channels * weights.channel_stride;
       }
     });
-    return packed;
   }
 
   const Settings settings_;

@@ -28,9 +28,9 @@ class DropoutOp final : public CopyOp {
     return absl::OkStatus();
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
-    CopyOp::Forward(in, out);
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
+    CopyOp::Forward(in, out, Workspace());
     if (out.size() > 1 && mask_is_float_) {
       std::fill_n(static_cast<float*>(out[1].data()), out[1].elements(), 1.0F);
     } else if (out.size() > 1) {

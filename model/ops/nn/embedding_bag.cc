@@ -41,8 +41,8 @@ class EmbeddingBagOp final : public Op {
     return SetOutput(DType::kFloat32, Shape{std::max<int64_t>(count, 0), weight[1]}, out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const int64_t length = in[2].elements();
     const auto bags = static_cast<size_t>(out[0].shape()[0]);
     const auto width = static_cast<size_t>(out[0].shape()[1]);

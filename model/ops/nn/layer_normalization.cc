@@ -42,8 +42,8 @@ class LayerNormalizationOp final : public Op {
     return absl::OkStatus();
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const Shape& shape = in[0].shape();
     const Shape row(shape.dims().subspan(static_cast<size_t>(AxisIn(shape))));
     const auto count = static_cast<size_t>(row.elements());

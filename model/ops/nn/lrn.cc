@@ -18,8 +18,8 @@ class LrnOp final : public Op {
     return absl::OkStatus();
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const Shape& shape = in[0].shape();
     const int64_t channels = shape[1];
     const auto plane = static_cast<int64_t>(PlaneSize(shape));

@@ -22,8 +22,8 @@ class ParametricActivationOp final : public Op {
     return absl::OkStatus();
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     if (out[0].dtype() == DType::kFloat32) {
       f_(in[0].values<float>(), out[0].values<float>());
     } else {

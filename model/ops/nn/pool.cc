@@ -64,8 +64,8 @@ class MaxPoolOp final : public PoolOp {
   MaxPoolOp(Window window, bool ceil_mode, bool column_major)
       : PoolOp(std::move(window), ceil_mode), column_major_(column_major) {}
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const kernels::PoolShape shape = ShapeFor(in[0].shape());
     const float* x = in[0].values<float>().data();
     float* y = out[0].values<float>().data();
@@ -91,8 +91,8 @@ class AveragePoolOp final : public PoolOp {
   AveragePoolOp(Window window, bool ceil_mode, bool count_padding)
       : PoolOp(std::move(window), ceil_mode), count_padding_(count_padding) {}
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     kernels::AveragePool(ShapeFor(in[0].shape()), count_padding_, in[0].values<float>().data(),
                          out[0].values<float>().data());
   }
@@ -124,8 +124,8 @@ class GlobalPoolOp final : public Op {
     return SetOutput(DType::kFloat32, std::move(y), out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const auto planes = static_cast<size_t>(out[0].elements());
     if (planes == 0) {
       return;

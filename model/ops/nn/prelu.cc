@@ -22,8 +22,8 @@ class PReluOp final : public Op {
     return absl::OkStatus();
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const BroadcastRuns runs(in[0].shape(), in[1].shape());
     const auto n = static_cast<size_t>(runs.length());
     const auto* x = static_cast<const float*>(in[0].data());

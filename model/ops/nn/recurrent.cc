@@ -172,28 +172,34 @@ absl::Status RecurrentOp::Infer(absl::Span<const Operand> in, absl::Span<TensorT
   return absl::OkStatus();
 }
 
-RecurrentOp::Sizes RecurrentOp::SizesOf(const TensorView& x, const TensorView& r) const {
+RecurrentOp::Sizes RecurrentOp::SizesOf(const Shape& x, const Shape& r) const {
   const auto size = [](int64_t n) { return static_cast<size_t>(n); };
-  return {size(x.shape()[settings_.batch_first ? 1 : 0]),
-          size(x.shape()[settings_.batch_first ? 0 : 1]), size(x.shape()[2]), size(r.shape()[2])};
+  return {size(x[settings_.batch_first ? 1 : 0]), size(x[settings_.batch_first ? 0 : 1]),
+          size(x[2]), size(r[2])};
 }
 
-void RecurrentOp::Forward(absl::Span<const TensorView> in,
-                          absl::Span<const MutableTensorView> out) const {
-  const Sizes s = SizesOf(in[kX], in[kR]);
+int64_t RecurrentOp::WorkspaceBytes(absl::Span<const TensorType> in) const {
+  const Sizes s = SizesOf(in[kX].shape, in[kR].shape);
   // h and c, now and next; the step's own; gathered rows of X.
-  const size_t floats =
-      s.rows * s.hidden * (4 + settings_.kind.scratch_per_row) + s.rows * s.inputs;
-  std::vector<float> memory(floats);
+  const auto states = static_cast<double>(4 + settings_.kind.scratch_per_row);
+  const double per_row = states * static_cast<double>(s.hidden) + static_cast<double>(s.inputs);
+  return Workspace::BytesFor<float>(static_cast<double>(s.rows) * per_row);
+}
+
+void RecurrentOp::Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+                          Workspace workspace) const {
+  const Sizes s = SizesOf(in[kX].shape(), in[kR].shape());
+  const absl::Span<float> memory =
+      workspace.Take<float>(s.rows * (s.hidden * (4 + settings_.kind.scratch_per_row) + s.inputs));
   for (int d = 0; d < settings_.directions; ++d) {
-    RunDirection(in, out, d, absl::MakeSpan(memory));
+    RunDirection(in, out, d, memory);
   }
 }
 
 void RecurrentOp::RunDirection(absl::Span<const TensorView> in,
                                absl::Span<const MutableTensorView> out, int direction,
                                absl::Span<float> memory) const {
-  const Sizes s = SizesOf(in[kX], in[kR]);
+  const Sizes s = SizesOf(in[kX].shape(), in[kR].shape());
   const size_t state = s.rows * s.hidden;
   const auto d = static_cast<size_t>(direction);
   const auto directions = static_cast<size_t>(settings_.directions);

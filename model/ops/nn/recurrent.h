@@ -66,8 +66,9 @@ class RecurrentOp : public Op {
   RecurrentOp(RecurrentSettings settings, absl::Span<const TensorView> constants);
 
   absl::Status Infer(absl::Span<const Operand> in, absl::Span<TensorType> out) const final;
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const final;
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace workspace) const final;
+  int64_t WorkspaceBytes(absl::Span<const TensorType> in) const final;
 
  protected:
   enum class Side { kInput, kState };  // W or R
@@ -104,7 +105,7 @@ class RecurrentOp : public Op {
     size_t inputs;
     size_t hidden;
   };
-  Sizes SizesOf(const TensorView& x, const TensorView& r) const;
+  Sizes SizesOf(const Shape& x, const Shape& r) const;
   void RunDirection(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
                     int direction, absl::Span<float> memory) const;
   absl::Status CheckShape(const Operand& operand, absl::string_view name,

@@ -21,8 +21,8 @@ class SoftmaxOp final : public Op {
     return absl::OkStatus();
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     if (out[0].dtype() == DType::kFloat32) {
       Run<float>(in[0], out[0]);
     } else {

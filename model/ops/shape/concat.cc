@@ -36,8 +36,8 @@ class ConcatOp final : public Op {
     return SetOutput(first.dtype, std::move(shape), out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const Shape& shape = out[0].shape();
     const int axis = static_cast<int>(axis_ < 0 ? axis_ + shape.rank() : axis_);
     const Blocks to(out[0].dtype(), shape, axis);

@@ -17,8 +17,8 @@ class ConstantOfShapeOp final : public Op {
     return SetOutput(value_->dtype(), Shape(sizes), out[0]);
   }
 
-  void Forward(absl::Span<const TensorView>,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView>, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     VisitWidth(out[0].dtype(), [&](auto tag) {
       using T = typename decltype(tag)::type;
       std::fill_n(static_cast<T*>(out[0].data()), out[0].elements(),

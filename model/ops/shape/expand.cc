@@ -17,8 +17,8 @@ class ExpandOp final : public Op {
     return SetOutput(in[0].type.dtype, std::move(shape), out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     CopyStrided(in[0], 0, BroadcastStrides(in[0].shape(), out[0].shape()), out[0]);
   }
 };

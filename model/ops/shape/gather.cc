@@ -32,8 +32,8 @@ class GatherOp final : public Op {
     return SetOutput(in[0].type.dtype, std::move(shape), out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     if (out[0].elements() == 0) {
       return;
     }

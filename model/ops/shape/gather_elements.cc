@@ -29,8 +29,8 @@ class GatherElementsOp final : public Op {
     return SetOutput(in[0].type.dtype, indices, out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const Shape& data = in[0].shape();
     const int axis = static_cast<int>(axis_ < 0 ? axis_ + data.rank() : axis_);
     Strides strides = StridesOf(data);

@@ -53,8 +53,8 @@ class OneHotOp final : public Op {
     return SetOutput(in[2].type.dtype, std::move(shape), out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const Shape& shape = out[0].shape();
     const int axis = Axis(shape.rank());
     const int64_t depth = shape[axis];

@@ -82,8 +82,8 @@ class PadOp final : public Op {
     return SetOutput(in[0].type.dtype, std::move(y), out[0]);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const bool has_axes = !by_attribute_ && in.size() > 3 && in[3].present();
     const Padding padding =
         by_attribute_

@@ -17,8 +17,8 @@ class ShapeOp final : public Op {
     return absl::OkStatus();
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const auto dims = in[0].shape().dims();
     const int64_t first = Bound(start_, static_cast<int64_t>(dims.size()));
     std::copy_n(dims.begin() + first, out[0].elements(), static_cast<int64_t*>(out[0].data()));
@@ -40,8 +40,8 @@ class SizeOp final : public Op {
     return absl::OkStatus();
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     *static_cast<int64_t*>(out[0].data()) = in[0].elements();
   }
 };

@@ -40,8 +40,8 @@ class SplitOp final : public Op {
     return SetParts(in[0].type, axis, *given, out);
   }
 
-  void Forward(absl::Span<const TensorView> in,
-               absl::Span<const MutableTensorView> out) const override {
+  void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
+               Workspace) const override {
     const Shape& shape = in[0].shape();
     const int axis = static_cast<int>(axis_ < 0 ? axis_ + shape.rank() : axis_);
     const Blocks from(in[0].dtype(), shape, axis);

@@ -52,7 +52,7 @@ std::vector<float> Evaluate(const Graph& graph, const Tensor& x) {
     for (const ValueId id : step.outputs) {
       out.push_back(values[static_cast<size_t>(id)].mutable_view());
     }
-    step.op->Forward(in, out);
+    ForwardOnce(*step.op, in, out);
   }
   const auto y = view(graph.outputs()[0]).values<float>();
   return {y.begin(), y.end()};

@@ -69,7 +69,7 @@ struct OpRunner {
     for (Tensor& t : out) {
       views.push_back(t.mutable_view());
     }
-    op->Forward(in, views);
+    ForwardOnce(*op, in, views);
     return out;
   }
 

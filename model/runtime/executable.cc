@@ -12,7 +12,7 @@
 #include "model/runtime/batch_check.h"
 #include "model/runtime/compile_error.h"
 #include "model/runtime/executable_impl.h"
-#include "model/runtime/output_link.h"
+#include "model/runtime/link_function.h"
 
 namespace sigserve {
 namespace {
@@ -41,7 +41,7 @@ Signature Describe(const Program& program, const Probes& probes, std::vector<Val
     output.dtype = type.dtype;
     output.any_rank = type.any_rank;
     output.shape = std::move(type.shape);
-    OutputLink link = FindOutputLink(graph, id, output.any_rank ? -1 : output.shape.rank());
+    LinkFunction link = FindLinkFunction(graph, id, output.any_rank ? -1 : output.shape.rank());
     output.link = link.link;
     output.has_logits = link.logits != kNoValue && output.dtype == DType::kFloat32;
     output.labels = std::move(link.labels);
@@ -95,7 +95,7 @@ absl::StatusOr<std::shared_ptr<const Executable>> Executable::CompileGraph(
     return probes.last_error;
   }
   if (only_batch_is_free && probes.all_worked) {
-    impl->family = BatchFamily(probes.sizes, probes.types);
+    impl->affine = AffineShapes(probes.sizes, probes.types);
   }
 
   std::shared_ptr<Executable> executable(new Executable());
@@ -104,7 +104,7 @@ absl::StatusOr<std::shared_ptr<const Executable>> Executable::CompileGraph(
   kept.insert(kept.end(), prepared.outputs().begin(), prepared.outputs().end());
   impl->aliases = Aliases(program, kept);
   const bool maybe_batchable =
-      (only_batch_is_free ? impl->family.valid() : BatchIsFree(prepared) && probes.all_worked) &&
+      (only_batch_is_free ? impl->affine.valid() : BatchIsFree(prepared) && probes.all_worked) &&
       OutputsFollowBatch(prepared, probes);
   executable->impl_ = std::move(impl);
   executable->signature_.batchable =

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "model/graph/program.h"
+#include "model/runtime/affine_shapes.h"
 #include "model/runtime/aliases.h"
-#include "model/runtime/batch_family.h"
 #include "model/runtime/executable.h"
 
 namespace sigserve {
@@ -13,7 +13,7 @@ namespace sigserve {
 struct Executable::Impl {
   Program program;
   /// Valid when dimension 0 of every input is the only free size and all sizes follow it.
-  BatchFamily family;
+  AffineShapes affine;
   /// By output: the value that holds its logits, or kNoValue.
   std::vector<ValueId> logits;
   Aliases aliases;

@@ -272,9 +272,9 @@ absl::Status Session::Impl::Infer(absl::Span<const TensorView> inputs) {
 /// Makes types, storage and views fit these inputs.
 absl::Status Session::Impl::Bind(absl::Span<const TensorView> inputs, BoundShapes& shapes) {
   shapes.arena = 0;
-  const BatchFamily& family = compiled().family;
-  int64_t batch = 0;  // > 0: all inputs have this many rows, and the family knows the rest
-  if (family.valid()) {
+  const AffineShapes& affine = compiled().affine;
+  int64_t batch = 0;  // > 0: all inputs have this many rows, and `affine` knows the rest
+  if (affine.valid()) {
     batch = inputs[0].shape()[0];
     for (const TensorView& input : inputs) {
       if (input.shape()[0] != batch) batch = 0;
@@ -285,7 +285,7 @@ absl::Status Session::Impl::Bind(absl::Span<const TensorView> inputs, BoundShape
     bool as_expected = batch > 0 && batch <= kMaxConfirmedBatch;
     TensorType expected;
     for (int id = 0; as_expected && id < program.value_count(); ++id) {
-      family.Evaluate(id, batch, expected);
+      affine.Evaluate(id, batch, expected);
       as_expected = expected == types[static_cast<size_t>(id)];
     }
     if (as_expected) {
@@ -295,7 +295,7 @@ absl::Status Session::Impl::Bind(absl::Span<const TensorView> inputs, BoundShape
     }
   } else {
     for (int id = 0; id < program.value_count(); ++id) {
-      family.Evaluate(id, batch, types[static_cast<size_t>(id)]);
+      affine.Evaluate(id, batch, types[static_cast<size_t>(id)]);
     }
   }
   // No size shrinks as the batch grows: a plan for more rows serves fewer, too.

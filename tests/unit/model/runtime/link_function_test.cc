@@ -1,6 +1,6 @@
 // What the numbers of a classifier's outputs are, by its attributes. SVMClassifier has the most
 // ways.
-#include "model/runtime/output_link.h"
+#include "model/runtime/link_function.h"
 
 #include <string>
 #include <utility>
@@ -36,7 +36,7 @@ class Svm {
   Svm& ProbA(std::vector<float> a) { return With("prob_a", std::move(a)); }
   Svm& Post(const char* name) { return With("post_transform", std::string(name)); }
 
-  OutputLink Scores() const {
+  LinkFunction Scores() const {
     GraphBuilder builder;
     const ValueId label = builder.ValueNamed("label");
     const ValueId scores = builder.ValueNamed("scores");
@@ -45,52 +45,52 @@ class Svm {
     builder.AddOutput(scores);
     const absl::StatusOr<Graph> graph = std::move(builder).Build();
     EXPECT_OK(graph);
-    EXPECT_THAT(FindOutputLink(*graph, graph->outputs()[0], 1).labels, IsEmpty());
-    return FindOutputLink(*graph, graph->outputs()[1], 2);
+    EXPECT_THAT(FindLinkFunction(*graph, graph->outputs()[0], 1).labels, IsEmpty());
+    return FindLinkFunction(*graph, graph->outputs()[1], 2);
   }
 
  private:
   NodeSpec spec_;
 };
 
-TEST(OutputLinkOfSvm, TwoClassesHaveAScoreEach) {
-  const OutputLink link = Svm({10, 20}).Vectors({2, 1}).Scores();
+TEST(LinkFunctionOfSvm, TwoClassesHaveAScoreEach) {
+  const LinkFunction link = Svm({10, 20}).Vectors({2, 1}).Scores();
   EXPECT_EQ(link.link, Link::kNone);
   EXPECT_THAT(link.labels, ElementsAre("10", "20"));
 }
 
-TEST(OutputLinkOfSvm, MoreClassesHaveAScorePerPairWhichHasNoLabel) {
-  const OutputLink link = Svm({10, 20, 30}).Vectors({1, 1, 1}).Scores();
+TEST(LinkFunctionOfSvm, MoreClassesHaveAScorePerPairWhichHasNoLabel) {
+  const LinkFunction link = Svm({10, 20, 30}).Vectors({1, 1, 1}).Scores();
   EXPECT_EQ(link.link, Link::kNone);
   EXPECT_THAT(link.labels, IsEmpty());
 }
 
-TEST(OutputLinkOfSvm, ProbAMakesProbabilitiesOfTheClasses) {
-  const OutputLink link = Svm({10, 20, 30}).Vectors({1, 0, 1}).ProbA({1, 2, 3}).Scores();
+TEST(LinkFunctionOfSvm, ProbAMakesProbabilitiesOfTheClasses) {
+  const LinkFunction link = Svm({10, 20, 30}).Vectors({1, 0, 1}).ProbA({1, 2, 3}).Scores();
   EXPECT_EQ(link.link, Link::kOther);
   EXPECT_EQ(link.logits, kNoValue);
   EXPECT_THAT(link.labels, ElementsAre("10", "20", "30"));
 }
 
-TEST(OutputLinkOfSvm, AnEmptyProbAIsNone) {
-  const OutputLink link = Svm({10, 20, 30}).Vectors({1, 1, 1}).ProbA({}).Scores();
+TEST(LinkFunctionOfSvm, AnEmptyProbAIsNone) {
+  const LinkFunction link = Svm({10, 20, 30}).Vectors({1, 1, 1}).ProbA({}).Scores();
   EXPECT_EQ(link.link, Link::kNone);
   EXPECT_THAT(link.labels, IsEmpty());
 }
 
 // Without support vectors it is linear, with a score per class; prob_a has no effect.
-TEST(OutputLinkOfSvm, NoVectorsMeansLinear) {
+TEST(LinkFunctionOfSvm, NoVectorsMeansLinear) {
   for (const Svm& linear :
        {Svm({10, 20, 30}), Svm({10, 20, 30}).Vectors({}), Svm({10, 20, 30}).Vectors({0, 0, 0}),
         Svm({10, 20, 30}).Vectors({0, 0, 0}).ProbA({1, 2, 3}),
         Svm({10, 20, 30}).ProbA({1, 2, 3})}) {
-    const OutputLink link = linear.Scores();
+    const LinkFunction link = linear.Scores();
     EXPECT_EQ(link.link, Link::kNone);
     EXPECT_THAT(link.labels, ElementsAre("10", "20", "30"));
   }
 }
 
-TEST(OutputLinkOfSvm, APostTransformMakesProbabilities) {
+TEST(LinkFunctionOfSvm, APostTransformMakesProbabilities) {
   EXPECT_EQ(Svm({10, 20}).Vectors({2, 1}).Post("LOGISTIC").Scores().link, Link::kOther);
   EXPECT_EQ(Svm({10, 20}).Vectors({0, 0}).Post("SOFTMAX").Scores().link, Link::kOther);
   EXPECT_EQ(Svm({10, 20}).Vectors({2, 1}).Post("NONE").Scores().link, Link::kNone);

@@ -10,7 +10,7 @@
 
 namespace sigserve {
 
-struct OutputLink {
+struct LinkFunction {
   Link link = Link::kNone;
   /// The inputs of the final sigmoid or softmax, element for element those of the output (the shape
   /// may differ); kNoValue where there are none.
@@ -20,6 +20,6 @@ struct OutputLink {
 };
 
 /// `rank`: the output's; -1 when it is not known.
-OutputLink FindOutputLink(const Graph& graph, ValueId output, int rank);
+LinkFunction FindLinkFunction(const Graph& graph, ValueId output, int rank);
 
 }  // namespace sigserve

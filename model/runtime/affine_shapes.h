@@ -12,13 +12,13 @@
 
 namespace sigserve {
 
-class BatchFamily {
+class AffineShapes {
  public:
   /// `samples[i]`: the types of all values at batch size `sizes[i]` (ascending, at least two).
   /// False from valid() when some size is not of the form a + b*N with b >= 0, or a rank or dtype
   /// changes.
-  BatchFamily() = default;
-  BatchFamily(absl::Span<const int64_t> sizes, absl::Span<const std::vector<TensorType>> samples);
+  AffineShapes() = default;
+  AffineShapes(absl::Span<const int64_t> sizes, absl::Span<const std::vector<TensorType>> samples);
 
   bool valid() const { return valid_; }
   /// The type of a value at batch size n >= 1; n at most 2^31.

@@ -1,4 +1,4 @@
-#include "model/runtime/output_link.h"
+#include "model/runtime/link_function.h"
 
 #include <algorithm>
 #include <iterator>
@@ -103,8 +103,8 @@ std::vector<std::string> FindLabels(const Graph& graph, ValueId value) {
 
 }  // namespace
 
-OutputLink FindOutputLink(const Graph& graph, ValueId output, int rank) {
-  OutputLink result;
+LinkFunction FindLinkFunction(const Graph& graph, ValueId output, int rank) {
+  LinkFunction result;
   result.labels = FindLabels(graph, output);
   ValueId value = output;
   bool same_shape = true;

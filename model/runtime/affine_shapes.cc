@@ -1,9 +1,9 @@
-#include "model/runtime/batch_family.h"
+#include "model/runtime/affine_shapes.h"
 
 namespace sigserve {
 
-BatchFamily::BatchFamily(absl::Span<const int64_t> sizes,
-                         absl::Span<const std::vector<TensorType>> samples) {
+AffineShapes::AffineShapes(absl::Span<const int64_t> sizes,
+                           absl::Span<const std::vector<TensorType>> samples) {
   if (sizes.size() < 2 || samples.size() != sizes.size()) return;
   const size_t values = samples[0].size();
   types_.resize(values);
@@ -28,7 +28,7 @@ BatchFamily::BatchFamily(absl::Span<const int64_t> sizes,
   valid_ = true;
 }
 
-void BatchFamily::Evaluate(int value, int64_t n, TensorType& type) const {
+void AffineShapes::Evaluate(int value, int64_t n, TensorType& type) const {
   const AffineType& affine = types_[static_cast<size_t>(value)];
   type.dtype = affine.dtype;
   if (type.shape.rank() != static_cast<int>(affine.dims.size())) {

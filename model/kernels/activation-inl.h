@@ -11,14 +11,7 @@
 #include <cstddef>
 
 #include "hwy/highway.h"
-
-#ifndef SIGSERVE_UNROLL
-#if defined(__clang__)
-#define SIGSERVE_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define SIGSERVE_UNROLL _Pragma("GCC unroll 32")
-#endif
-#endif
+#include "model/kernels/unroll.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace sigserve::kernels {

@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "hwy/highway.h"
+#include "model/kernels/unroll.h"
 
 // Whether vectors of this target can do what AMX does: one rounding per multiply-add, and
 // subnormal numbers flushed.
@@ -19,14 +20,6 @@
 #define SIGSERVE_BF16_VECTORS 1
 #else
 #define SIGSERVE_BF16_VECTORS 0
-#endif
-
-#ifndef SIGSERVE_UNROLL
-#if defined(__clang__)
-#define SIGSERVE_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define SIGSERVE_UNROLL _Pragma("GCC unroll 32")
-#endif
 #endif
 
 HWY_BEFORE_NAMESPACE();

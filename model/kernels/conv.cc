@@ -10,6 +10,7 @@
 #include "hwy/highway.h"
 #include "model/kernels/conv_finish-inl.h"
 #include "model/kernels/conv_gather-inl.h"
+#include "model/kernels/unroll.h"
 
 // How the work is cut up. The grid positions of all images form one row of columns, taken in
 // panels of 32; some panels at a time and some output channels have their sums in one block of
@@ -54,14 +55,6 @@ struct Share {
 }  // namespace
 }  // namespace sigserve::kernels
 #endif  // SIGSERVE_CONV_CONSTANTS
-
-#ifndef SIGSERVE_UNROLL
-#if defined(__clang__)
-#define SIGSERVE_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define SIGSERVE_UNROLL _Pragma("GCC unroll 32")
-#endif
-#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace sigserve::kernels {

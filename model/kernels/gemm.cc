@@ -9,6 +9,7 @@
 // After foreach_target.h.
 #include "hwy/highway.h"
 #include "model/kernels/narrow_gemm.h"
+#include "model/kernels/unroll.h"
 
 // How a product is cut up. Rows are taken in tiles of a few, columns in groups of a few vectors,
 // both as wide as the registers allow; k in blocks, so that one block of a panel stays in L1. None
@@ -55,12 +56,6 @@ struct Step {
 }  // namespace
 }  // namespace sigserve::kernels
 #endif  // SIGSERVE_GEMM_CONSTANTS
-
-#if defined(__clang__)
-#define SIGSERVE_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define SIGSERVE_UNROLL _Pragma("GCC unroll 32")
-#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace sigserve::kernels {

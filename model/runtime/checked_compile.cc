@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/kernels/bf16_gemm.h"
 #include "model/runtime/random_inputs.h"
 #include "model/runtime/session.h"
 
@@ -166,6 +167,8 @@ absl::StatusOr<CheckedExecutable> CompileChecked(const Graph& graph, const Numer
   }
   CheckedExecutable result;
   SIGSERVE_ASSIGN_OR_RETURN(result.executable, Executable::Compile(graph, numerics));
+  result.bf16_unit = kernels::NameOf(kernels::BestBf16Unit());
+  result.bf16_is_slow = kernels::BestBf16Unit() == kernels::Bf16Unit::kReference;
   const char* const inputs = made_up.empty() ? "the sample" : "random inputs";
   Session session(result.executable);
   bool compared = false;

@@ -19,6 +19,10 @@ struct CheckedExecutable {
   /// The largest change of an output. NaN where there was none, or an infinity: infinite.
   double change = 0;
   std::string output;  // where
+  /// What multiplies bfloat16 on this CPU ("AMX", ...), and whether that is far slower than
+  /// FLOAT32.
+  const char* bf16_unit = "";
+  bool bf16_is_slow = false;
 };
 
 /// `sample`: one tensor for each input, in the graph's order; empty: random rows. Compared are the

@@ -15,10 +15,9 @@
 #include "model/formats/load_model.h"
 #include "model/formats/safetensors/safetensors.h"
 #include "model/graph/graph.h"
-#include "model/graph/passes/append_sigmoid.h"
-#include "model/kernels/bf16_gemm.h"
 #include "model/runtime/checked_compile.h"
 #include "model/runtime/executable.h"
+#include "model/runtime/preparation.h"
 
 namespace sigserve {
 
@@ -123,9 +122,8 @@ absl::StatusOr<std::shared_ptr<const Executable>> ModelLoader::Compile(
   }
   SIGSERVE_LOG(kInfo, directory, ": bfloat16 changes outputs by up to ", checked->change, " on ",
                sample.empty() ? "random rows" : kSampleFile, "; at most ",
-               options.max_probability_change, " is allowed; computed by ",
-               kernels::NameOf(kernels::BestBf16Unit()));
-  if (kernels::BestBf16Unit() == kernels::Bf16Unit::kReference) {
+               options.max_probability_change, " is allowed; computed by ", checked->bf16_unit);
+  if (checked->bf16_is_slow) {
     SIGSERVE_LOG(kWarning, directory, ": bfloat16 is very slow on this CPU: it has no FMA");
   }
   return checked->executable;
@@ -139,7 +137,7 @@ absl::StatusOr<ServableHandle> ModelLoader::LoadVersion(absl::string_view model,
     const std::string directory = repository_->VersionDirectory(model, version);
     absl::StatusOr<Graph> graph = LoadModel(files_, directory, options.model_filename);
     if (!graph.ok()) return graph.status();
-    if (options.outputs_are_logits) graph = AppendSigmoid(*graph);
+    if (options.outputs_are_logits) graph = WithProbabilities(*graph);
     if (!graph.ok()) return Annotate(graph.status(), path);
     absl::StatusOr<std::shared_ptr<const Executable>> executable =
         Compile(directory, *graph, options.numerics);

@@ -2,8 +2,8 @@
 
 #include "model/ops/core/axes.h"
 #include "model/ops/core/visit.h"
-#include "model/ops/math/arithmetic.h"
 #include "model/ops/math/makers.h"
+#include "model/ops/math/wrapping.h"
 
 namespace sigserve {
 namespace {

@@ -1,10 +1,11 @@
 // Max, Mean, Min, Sum: any number of operands of one type, broadcast together.
 #include <type_traits>
 
+#include "model/ops/core/broadcast.h"
 #include "model/ops/core/strided.h"
 #include "model/ops/core/visit.h"
-#include "model/ops/math/arithmetic.h"
 #include "model/ops/math/makers.h"
+#include "model/ops/math/wrapping.h"
 
 namespace sigserve {
 namespace {

@@ -1,13 +1,14 @@
-// For add.cc, sub.cc, mul.cc and div.cc: what the four have in common.
-// T is FLOAT32, FLOAT64, INT32 or INT64; integers wrap around.
-#pragma once
-
+// Add, Sub, Mul and Div. Two operands of one type, FLOAT32, FLOAT64, INT32 or INT64, broadcast;
+// integers wrap around.
 #include <type_traits>
 
+#include "model/kernels/binary.h"
 #include "model/ops/core/broadcast.h"
-#include "model/ops/core/maker.h"
+#include "model/ops/math/makers.h"
+#include "model/ops/math/wrapping.h"
 
 namespace sigserve {
+namespace {
 
 /// `Rule` gives: static void Float(a, b, out) over spans; static T Apply(T, T) for the other
 /// dtypes.
@@ -73,15 +74,66 @@ class ArithmeticOp final : public Op {
   }
 };
 
-/// f on unsigned words for integers (overflow wraps instead of being undefined), else as is.
-template <typename T, typename F>
-T Wrapping(T a, T b, F f) {
-  if constexpr (std::is_integral_v<T>) {
-    using U = std::make_unsigned_t<T>;
-    return static_cast<T>(f(static_cast<U>(a), static_cast<U>(b)));
-  } else {
-    return f(a, b);
+struct AddRule {
+  static constexpr auto Float = kernels::Add;
+  template <typename T>
+  static T Apply(T a, T b) {
+    return Wrapping(a, b, [](auto x, auto y) { return x + y; });
   }
+};
+
+struct SubRule {
+  static constexpr auto Float = kernels::Sub;
+  template <typename T>
+  static T Apply(T a, T b) {
+    return Wrapping(a, b, [](auto x, auto y) { return x - y; });
+  }
+};
+
+struct MulRule {
+  static constexpr auto Float = kernels::Mul;
+  template <typename T>
+  static T Apply(T a, T b) {
+    return Wrapping(a, b, [](auto x, auto y) { return x * y; });
+  }
+};
+
+struct DivRule {
+  static constexpr auto Float = kernels::Div;
+  template <typename T>
+  static T Apply(T a, T b) {
+    if constexpr (std::is_integral_v<T>) {
+      if (b == 0) {
+        return 0;  // undefined by ONNX; must not trap
+      }
+      if (b == -1) {
+        return Wrapping(T{0}, a, [](auto x, auto y) { return x - y; });  // min / -1 traps
+      }
+    }
+    return a / b;
+  }
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<const Op>> MakeAdd(const NodeSpec& node,
+                                                  absl::Span<const TensorView>) {
+  return ArithmeticOp<AddRule>::Make(node);
+}
+
+absl::StatusOr<std::unique_ptr<const Op>> MakeSub(const NodeSpec& node,
+                                                  absl::Span<const TensorView>) {
+  return ArithmeticOp<SubRule>::Make(node);
+}
+
+absl::StatusOr<std::unique_ptr<const Op>> MakeMul(const NodeSpec& node,
+                                                  absl::Span<const TensorView>) {
+  return ArithmeticOp<MulRule>::Make(node);
+}
+
+absl::StatusOr<std::unique_ptr<const Op>> MakeDiv(const NodeSpec& node,
+                                                  absl::Span<const TensorView>) {
+  return ArithmeticOp<DivRule>::Make(node);
 }
 
 }  // namespace sigserve

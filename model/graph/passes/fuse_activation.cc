@@ -8,8 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "model/base/status_macros.h"
-#include "model/graph/passes/graph_copier.h"
+#include "model/graph/passes/fuse_into.h"
 #include "model/graph/passes/uses.h"
 
 namespace sigserve {
@@ -132,48 +131,23 @@ bool CanApply(const Node& product, const Activation& activation) {
 
 absl::StatusOr<Graph> FuseActivation(const Graph& graph) {
   const Uses uses(graph);
-  struct Fusion {
-    const Node* product = nullptr;
-    Activation activation;
-  };
-  std::vector<Fusion> fusions(graph.nodes().size());
-  std::vector<bool> skipped(graph.nodes().size(), false);
-  const auto skip = [&](const Node* node) {
-    skipped[static_cast<size_t>(node - graph.nodes().data())] = true;
-  };
+  std::vector<FusionInto> fusions(graph.nodes().size());
   for (size_t i = 0; i < fusions.size(); ++i) {
     const std::optional<Activation> activation = Read(graph, uses, graph.nodes()[i]);
     if (!activation) continue;
     const Node* product = graph.producer(activation->input);
     if (product == nullptr || product->outputs.size() != 1) continue;
     if (!CanApply(*product, *activation)) continue;
-    fusions[i] = {product, *activation};
-    skip(product);
-    for (const Node* part : activation->parts) skip(part);
-  }
-  GraphBuilder builder;
-  GraphCopier copier(graph, builder);
-  copier.CopyInputs();
-  for (size_t i = 0; i < fusions.size(); ++i) {
-    if (skipped[i]) continue;
-    const Node& node = graph.nodes()[i];
-    if (fusions[i].product == nullptr) {
-      copier.CopyNode(node);
-      continue;
+    FusionInto& fusion = fusions[i];
+    fusion.product = product;
+    fusion.attributes.emplace_back("activation", std::string(activation->name));
+    if (IsConvolution(product->spec)) {
+      fusion.attributes.emplace_back("alpha", activation->alpha);
+      fusion.attributes.emplace_back("beta", activation->beta);
     }
-    const Node& product = *fusions[i].product;
-    const Activation& activation = fusions[i].activation;
-    NodeSpec spec = product.spec;
-    spec.domain = std::string(kFusedDomain);
-    SIGSERVE_RETURN_IF_ERROR(spec.attributes.Add("activation", std::string(activation.name)));
-    if (IsConvolution(spec)) {
-      SIGSERVE_RETURN_IF_ERROR(spec.attributes.Add("alpha", activation.alpha));
-      SIGSERVE_RETURN_IF_ERROR(spec.attributes.Add("beta", activation.beta));
-    }
-    builder.AddNode(std::move(spec), copier.Copy(product.inputs), copier.Copy(node.outputs));
+    fusion.parts.assign(activation->parts.begin(), activation->parts.end());
   }
-  copier.CopyOutputs();
-  return std::move(builder).Build();
+  return ApplyFusions(graph, fusions);
 }
 
 }  // namespace sigserve

@@ -1,12 +1,10 @@
 #include "model/graph/passes/fuse_pool.h"
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "absl/algorithm/container.h"
-#include "model/base/status_macros.h"
-#include "model/graph/passes/graph_copier.h"
+#include "model/graph/passes/fuse_into.h"
 #include "model/graph/passes/uses.h"
 
 namespace sigserve {
@@ -55,39 +53,17 @@ const Node* Convolution(const Graph& graph, const Uses& uses, ValueId id, size_t
 
 absl::StatusOr<Graph> FusePool(const Graph& graph) {
   const Uses uses(graph);
-  struct Fusion {
-    const Node* conv = nullptr;
-    int64_t width = 0;
-  };
-  std::vector<Fusion> fusions(graph.nodes().size());
-  std::vector<bool> skipped(graph.nodes().size(), false);
+  std::vector<FusionInto> fusions(graph.nodes().size());
   for (size_t i = 0; i < fusions.size(); ++i) {
     const Node& node = graph.nodes()[i];
     size_t rank = 0;
     const int64_t width = PoolWidth(node, rank);
     const Node* conv = width == 0 ? nullptr : Convolution(graph, uses, node.inputs[0], rank);
     if (conv == nullptr) continue;
-    fusions[i] = {conv, width};
-    skipped[static_cast<size_t>(conv - graph.nodes().data())] = true;
+    fusions[i].product = conv;
+    fusions[i].attributes.emplace_back("pool", width);
   }
-  GraphBuilder builder;
-  GraphCopier copier(graph, builder);
-  copier.CopyInputs();
-  for (size_t i = 0; i < fusions.size(); ++i) {
-    if (skipped[i]) continue;
-    const Node& node = graph.nodes()[i];
-    if (fusions[i].conv == nullptr) {
-      copier.CopyNode(node);
-      continue;
-    }
-    NodeSpec spec = fusions[i].conv->spec;
-    spec.domain = std::string(kFusedDomain);
-    SIGSERVE_RETURN_IF_ERROR(spec.attributes.Add("pool", fusions[i].width));
-    builder.AddNode(std::move(spec), copier.Copy(fusions[i].conv->inputs),
-                    copier.Copy(node.outputs));
-  }
-  copier.CopyOutputs();
-  return std::move(builder).Build();
+  return ApplyFusions(graph, fusions);
 }
 
 }  // namespace sigserve

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,11 @@ enum class TreeAggregate { kSum, kAverage, kMin, kMax };
 /// A FLOATS attribute, or the tensor `<name>_as_tensor` (FLOAT32 or FLOAT64) in its place.
 absl::StatusOr<std::vector<double>> TreeNumbers(const Attributes& attributes,
                                                 const std::string& name);
+
+/// INVALID_ARGUMENT for an attribute that is neither of all trees (nodes_*, base_values,
+/// post_transform, `what`_ids and so on) nor among `own`: names it.
+absl::Status CheckTreeAttributes(const Attributes& attributes, absl::string_view what,
+                                 std::initializer_list<absl::string_view> own);
 
 /// base_values: none, or one finite number per output.
 absl::StatusOr<std::vector<double>> TreeBaseValues(const Attributes& attributes);

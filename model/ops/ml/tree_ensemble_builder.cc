@@ -2,7 +2,9 @@
 #include <limits>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/strip.h"
 #include "model/ops/ml/tree_ensemble.h"
 
 namespace sigserve {
@@ -357,6 +359,36 @@ absl::StatusOr<TreeEnsemble> TreeEnsemble::Make(const Attributes& attributes,
   SIGSERVE_RETURN_IF_ERROR(builder.AddTrees(attributes));
   SIGSERVE_RETURN_IF_ERROR(builder.AddWeights(attributes, what));
   return ensemble;
+}
+
+absl::Status CheckTreeAttributes(const Attributes& attributes, absl::string_view what,
+                                 std::initializer_list<absl::string_view> own) {
+  constexpr absl::string_view kAll[] = {"base_values",
+                                        "base_values_as_tensor",
+                                        "nodes_falsenodeids",
+                                        "nodes_featureids",
+                                        "nodes_hitrates",
+                                        "nodes_hitrates_as_tensor",
+                                        "nodes_missing_value_tracks_true",
+                                        "nodes_modes",
+                                        "nodes_nodeids",
+                                        "nodes_treeids",
+                                        "nodes_truenodeids",
+                                        "nodes_values",
+                                        "nodes_values_as_tensor",
+                                        "post_transform"};
+  constexpr absl::string_view kOfLeaves[] = {"_ids", "_nodeids", "_treeids", "_weights",
+                                             "_weights_as_tensor"};
+  const auto is_known = [&](absl::string_view name) {
+    return absl::c_linear_search(kAll, name) || absl::c_linear_search(own, name) ||
+           (absl::ConsumePrefix(&name, what) && absl::c_linear_search(kOfLeaves, name));
+  };
+  for (const std::string& name : attributes.names()) {
+    if (!is_known(name)) {
+      return absl::InvalidArgumentError(absl::StrCat("has no attribute '", name, "'"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace sigserve

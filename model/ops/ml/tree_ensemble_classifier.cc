@@ -103,27 +103,8 @@ class TreeEnsembleClassifierOp final : public Op {
 absl::StatusOr<std::unique_ptr<const Op>> MakeTreeEnsembleClassifier(const NodeSpec& node,
                                                                      absl::Span<const TensorView>) {
   const Attributes& attributes = node.attributes;
-  SIGSERVE_RETURN_IF_ERROR(attributes.CheckKnown({"base_values",
-                                                  "base_values_as_tensor",
-                                                  "class_ids",
-                                                  "class_nodeids",
-                                                  "class_treeids",
-                                                  "class_weights",
-                                                  "class_weights_as_tensor",
-                                                  "classlabels_int64s",
-                                                  "classlabels_strings",
-                                                  "nodes_falsenodeids",
-                                                  "nodes_featureids",
-                                                  "nodes_hitrates",
-                                                  "nodes_hitrates_as_tensor",
-                                                  "nodes_missing_value_tracks_true",
-                                                  "nodes_modes",
-                                                  "nodes_nodeids",
-                                                  "nodes_treeids",
-                                                  "nodes_truenodeids",
-                                                  "nodes_values",
-                                                  "nodes_values_as_tensor",
-                                                  "post_transform"}));
+  SIGSERVE_RETURN_IF_ERROR(
+      CheckTreeAttributes(attributes, "class", {"classlabels_int64s", "classlabels_strings"}));
   SIGSERVE_ASSIGN_OR_RETURN(std::vector<int64_t> labels,
                             ClassLabels(attributes, "classlabels_int64s"));
   SIGSERVE_ASSIGN_OR_RETURN(const PostTransform transform, PostTransformOf(attributes));

@@ -70,27 +70,8 @@ absl::StatusOr<TreeAggregate> AggregateOf(const Attributes& attributes) {
 absl::StatusOr<std::unique_ptr<const Op>> MakeTreeEnsembleRegressor(const NodeSpec& node,
                                                                     absl::Span<const TensorView>) {
   const Attributes& attributes = node.attributes;
-  SIGSERVE_RETURN_IF_ERROR(attributes.CheckKnown({"aggregate_function",
-                                                  "base_values",
-                                                  "base_values_as_tensor",
-                                                  "n_targets",
-                                                  "nodes_falsenodeids",
-                                                  "nodes_featureids",
-                                                  "nodes_hitrates",
-                                                  "nodes_hitrates_as_tensor",
-                                                  "nodes_missing_value_tracks_true",
-                                                  "nodes_modes",
-                                                  "nodes_nodeids",
-                                                  "nodes_treeids",
-                                                  "nodes_truenodeids",
-                                                  "nodes_values",
-                                                  "nodes_values_as_tensor",
-                                                  "post_transform",
-                                                  "target_ids",
-                                                  "target_nodeids",
-                                                  "target_treeids",
-                                                  "target_weights",
-                                                  "target_weights_as_tensor"}));
+  SIGSERVE_RETURN_IF_ERROR(
+      CheckTreeAttributes(attributes, "target", {"aggregate_function", "n_targets"}));
   SIGSERVE_ASSIGN_OR_RETURN(const int64_t targets, attributes.Int("n_targets", 1));
   SIGSERVE_ASSIGN_OR_RETURN(const TreeAggregate aggregate, AggregateOf(attributes));
   SIGSERVE_ASSIGN_OR_RETURN(const PostTransform transform, PostTransformOf(attributes));

@@ -22,6 +22,7 @@ struct Net {
   std::string name;
   GraphBuilder builder;
   Shape row;  // of the input, without the batch
+  DType dtype = DType::kFloat32;
 };
 
 DeclaredType BatchOf(const Shape& row) {
@@ -89,6 +90,35 @@ Net ConvOfComputedWeights(const std::string& type) {
   return net;
 }
 
+// Whole numbers are converted before the trees test them.
+Net TreesOfWholeNumbers() {
+  Net net{"Trees", {}, {3}, DType::kInt64};
+  NodeSpec spec;
+  spec.domain = "ai.onnx.ml";
+  spec.op_type = "TreeEnsembleRegressor";
+  spec.opset = 1;
+  Attributes& a = spec.attributes;
+  EXPECT_OK(a.Add("nodes_modes", std::vector<std::string>{"BRANCH_LEQ", "LEAF", "LEAF"}));
+  EXPECT_OK(a.Add("nodes_values", std::vector<float>{0, 0, 0}));
+  EXPECT_OK(a.Add("nodes_treeids", std::vector<int64_t>{0, 0, 0}));
+  EXPECT_OK(a.Add("nodes_nodeids", std::vector<int64_t>{0, 1, 2}));
+  EXPECT_OK(a.Add("nodes_featureids", std::vector<int64_t>{2, 0, 0}));
+  EXPECT_OK(a.Add("nodes_truenodeids", std::vector<int64_t>{1, 0, 0}));
+  EXPECT_OK(a.Add("nodes_falsenodeids", std::vector<int64_t>{2, 0, 0}));
+  EXPECT_OK(a.Add("target_ids", std::vector<int64_t>{0, 0}));
+  EXPECT_OK(a.Add("target_nodeids", std::vector<int64_t>{1, 2}));
+  EXPECT_OK(a.Add("target_treeids", std::vector<int64_t>{0, 0}));
+  EXPECT_OK(a.Add("target_weights", std::vector<float>{1, 2}));
+  GraphBuilder& b = net.builder;
+  DeclaredType type = BatchOf(net.row);
+  type.dtype = net.dtype;
+  const ValueId x = b.AddInput("x", type);
+  const ValueId y = b.ValueNamed("y");
+  b.AddNode(std::move(spec), {x}, {y});
+  b.AddOutput(y);
+  return net;
+}
+
 std::vector<Net> Nets() {
   std::vector<Net> nets;
   nets.push_back(Recurrent("LSTM", 4));
@@ -97,6 +127,7 @@ std::vector<Net> Nets() {
   nets.push_back(SvmClassifier("SVM", 3, 4, false));
   nets.push_back(SvmClassifier("SVM with probabilities", 3, 4, true));
   nets.push_back(SvmClassifier("SVM of many features", 2, 100, false));
+  nets.push_back(TreesOfWholeNumbers());
   nets.push_back(ConvOfComputedWeights("Conv"));
   nets.push_back(ConvOfComputedWeights("ConvTranspose"));
   return nets;
@@ -112,7 +143,8 @@ TEST(Workspace, ARunAllocatesNothingOnceItHasSeenABatch) {
     for (const int64_t rows : {64, 1, 3, 17, 2}) {
       Shape shape{rows};
       for (const int64_t size : net.row.dims()) shape.push_back(size);
-      batches.push_back(Random(shape, static_cast<uint32_t>(rows)));
+      batches.push_back(net.dtype == DType::kFloat32 ? Random(shape, static_cast<uint32_t>(rows))
+                                                     : Tensor(net.dtype, shape));
       ASSERT_OK(session.Run({batches.back().view()}));
     }
     std::vector<TensorView> views;

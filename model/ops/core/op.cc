@@ -1,5 +1,6 @@
 #include "model/ops/core/op.h"
 
+#include <new>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -19,8 +20,10 @@ void ForwardOnce(const Op& op, absl::Span<const TensorView> in,
   std::vector<TensorType> types;
   types.reserve(in.size());
   for (const TensorView& view : in) types.push_back({view.dtype(), view.shape()});
-  AlignedBuffer buffer =
-      AlignedBuffer::Uninitialized(static_cast<size_t>(op.WorkspaceBytes(types)));
+  const int64_t bytes = op.WorkspaceBytes(types);
+  // The op needs more than it says then: even a system that overcommits must not grant it.
+  if (bytes >= Workspace::kTooManyBytes) throw std::bad_alloc();
+  AlignedBuffer buffer = AlignedBuffer::Uninitialized(static_cast<size_t>(bytes));
   op.Forward(in, out, Workspace(buffer.data()));
 }
 

@@ -86,7 +86,8 @@ class Op {
   virtual MemoryUse memory_use() const { return MemoryUse::kSeparate; }
 };
 
-/// Forward() in a workspace of its own, which lives as long as the call: for constants.
+/// Forward() in a workspace of its own, which lives as long as the call: for constants. Throws
+/// std::bad_alloc when there is no memory for it.
 void ForwardOnce(const Op& op, absl::Span<const TensorView> in,
                  absl::Span<const MutableTensorView> out);
 

@@ -2,6 +2,7 @@
 // double precision.
 #include <algorithm>
 #include <cmath>
+#include <new>
 #include <random>
 
 #include "tests/support/status_matchers.h"
@@ -324,6 +325,16 @@ TEST(RecurrentLayer, RefusesWhatDoesNotFit) {
           "2 names, expected 1 for 1 direction");
   refused(OpRunner("LSTM", 14), good, "expected [1,24,5]");
   refused(OpRunner("GRU", 14).With("input_forget", int64_t{1}), good, "'input_forget'");
+}
+
+// No steps: nothing else limits the rows. The states of so many need more bytes than can be
+// counted.
+TEST(Recurrent, StatesThatNoMemoryHoldsAreNotRun) {
+  const TensorView x(DType::kFloat32, {0, int64_t{1} << 56, 1}, nullptr);
+  const Tensor w = Numbers({1, 8, 1}, 2);
+  const Tensor r = Numbers({1, 8, 8}, 3);
+  const OpRunner rnn("RNN", 7);
+  EXPECT_THROW(rnn.Run({x, w.view(), r.view()}).status().IgnoreError(), std::bad_alloc);
 }
 
 }  // namespace

@@ -126,7 +126,7 @@ class Client {
 /// Why a call did not reach a server.
 enum class ConnectFault {
   kNone,                    // it did: the error is the server's
-  kNoAnswer,                // nobody listens, or the connection broke
+  kNoAnswer,                // no server listens, or the connection broke
   kServerUsesTls,           // and this client does not
   kServerUsesPlainText,     // and this client uses TLS
   kServerNotTrusted,        // its certificate, for this client's authorities and server name

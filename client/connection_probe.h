@@ -16,8 +16,8 @@ struct Diagnosis {
   std::string text = {};  // "the server uses TLS, this client plain text"
 };
 
-/// Nothing if the probe finds no cause: nobody listens, the handshake succeeds, or `address` is not
-/// HOST:PORT or unix:PATH. Blocks for at most about `timeout`; any thread.
+/// Nothing if the probe finds no cause: no server listens, the handshake succeeds, or `address` is
+/// not HOST:PORT or unix:PATH. Blocks for at most about `timeout`; any thread.
 std::optional<Diagnosis> ProbeConnection(const std::string& address,
                                          const std::optional<TlsOptions>& tls,
                                          absl::Duration timeout);

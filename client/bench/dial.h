@@ -7,8 +7,8 @@
 
 namespace sigserve::bench {
 
-/// A connected socket, Nagle's delay off, blocking; connecting takes 5 s at most. UNAVAILABLE if
-/// nobody listens, INVALID_ARGUMENT if it is no address.
+/// A connected, blocking socket with Nagle's algorithm off; connecting takes 5 s at most.
+/// UNAVAILABLE if no server listens, INVALID_ARGUMENT if `address` has neither form.
 absl::StatusOr<int> Dial(const std::string& address);
 
 /// Returns `fd`.

@@ -16,7 +16,7 @@
 
 namespace sigserve::bench {
 
-/// What a call's header block says beside the constants of gRPC.
+/// What differs between the header blocks of calls; the rest is constant in gRPC.
 struct Method {
   std::string path = {};   // "/package.Service/Method"
   int64_t timeout_us = 0;  // grpc-timeout; 0 = none

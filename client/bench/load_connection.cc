@@ -104,7 +104,7 @@ void LoadConnection::OnMessage(uint64_t /*tag*/, absl::string_view message) {
   }
   const auto answer = ReadStreamAnswer(workload_.matching, message);
   if (!answer.ok()) {
-    Abandon(kInternal);  // nobody can say whose answer it was
+    Abandon(kInternal);  // the call it answers is unknown
     return;
   }
   Answer(answer->slot, answer->code < 17 ? answer->code : kInternal);

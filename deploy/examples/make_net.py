@@ -1,4 +1,4 @@
-"""What the small nets' make.py share: writes a net as ONNX with some inputs and PyTorch's answers beside it."""
+"""What the small nets' make.py share: writes a net as ONNX with sample inputs and PyTorch's answers."""
 import csv
 
 import torch

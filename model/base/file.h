@@ -71,8 +71,8 @@ class FileSystem {
                                                  const std::string& relative) = 0;
   /// Follows symbolic links, as ReadFile does.
   virtual absl::StatusOr<FileStamp> Stat(const std::string& path) = 0;
-  /// Creates or replaces a file and syncs its contents to disk. Not atomic: write beside, then
-  /// Rename.
+  /// Creates or replaces a file and syncs its contents to disk. Not atomic: for that, write a
+  /// second file and Rename it.
   virtual absl::Status WriteFile(const std::string& path, absl::string_view contents) = 0;
   /// Atomic within one file system; replaces a file, not a directory that has entries.
   virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;

@@ -139,7 +139,7 @@ absl::StatusOr<Graph> GraphBuilder::Build() && {
         " values; at most ", kMaxNodes, " and ", kMaxValues, " are supported"));
   }
 
-  // -2: nobody defines it; -1: an input or a constant.
+  // -2: not defined; -1: an input or a constant.
   std::vector<int> producers(values.size(), -2);
   const auto define = [&](ValueId id, int producer, absl::string_view by) -> absl::Status {
     int& slot = producers[static_cast<size_t>(id)];

@@ -21,7 +21,7 @@ struct Step {
   std::unique_ptr<const Op> op;
   std::string name;              // how errors name the node
   std::vector<ValueId> inputs;   // kNoValue for optional inputs left out
-  std::vector<ValueId> outputs;  // never kNoValue: outputs that nobody wants get a value, too
+  std::vector<ValueId> outputs;  // never kNoValue: unused outputs get a value, too
   /// Whether type inference needs the results: they follow from shapes and constants alone.
   bool known_early = false;
   /// Shape and Size: their inputs' elements do not matter.
@@ -34,7 +34,7 @@ class Program {
 
   const Graph& graph() const { return graph_; }
   absl::Span<const Step> steps() const { return steps_; }
-  /// Number of values: the graph's, then those of outputs that nobody wants.
+  /// Number of values: the graph's, then those of unused outputs.
   int value_count() const { return value_count_; }
 
   /// The types of all values, given those of the inputs (in the graph's order). `types` gets

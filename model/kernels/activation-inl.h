@@ -145,8 +145,8 @@ HWY_INLINE V SigmoidAnywhere(D d, V x) {
   const auto left = hn::Lt(x, hn::Zero(d));
   const Pair<V> numerator = {hn::IfThenElse(left, e.high, one), hn::IfThenElseZero(left, e.low)};
   const V y = Quotient(d, numerator, denominator);
-  // In two steps, as 2^n may be subnormal; only the second can round. Subnormals are slow: there
-  // are none where nobody needs them, on the right and where the result is 0.
+  // Scales in two steps, as 2^n may be subnormal; only the second can round. Subnormals are slow:
+  // n is 0 in the lanes whose result does not use it, on the right and where the result is 0.
   const auto counts = hn::Lt(a, hn::Set(d, 104.0F));
   n = hn::IfThenElseZero(hn::RebindMask(di, hn::And(left, counts)), n);
   const auto n1 = hn::Max(n, hn::Set(di, -100));

@@ -251,7 +251,7 @@ HWY_EXPORT(HasVectors);
 HWY_EXPORT(FinishRows);
 
 constexpr size_t kBufferBytes = size_t{128} << 10;
-constexpr size_t kBlockChunks = 16;  // a panel of so many is 16 KB: stays in L1 for all rows
+constexpr size_t kBlockChunks = 16;  // makes a panel of 16 KB, which stays in L1 for all rows
 constexpr size_t kTileBlockRows = kBufferBytes / (kBlockChunks * kChunk * sizeof(uint16_t));
 constexpr size_t kVectorBlockRows = kBufferBytes / (kBlockChunks * kChunk * sizeof(float));
 constexpr size_t kFewRows = 6;  // of which no weights are read twice

@@ -94,7 +94,7 @@ void MultiplyTiles(const TileProduct& p) {
   Tiles tiles;
   const size_t row_tiles = (p.rows + kTileRows - 1) / kTileRows;
   const size_t column_tiles = (p.columns + kTileColumns - 1) / kTileColumns;
-  const size_t together = row_tiles == 1 ? 3 : 2;  // so many sums as there is room for
+  const size_t together = row_tiles == 1 ? 3 : 2;  // as many sums as the tile registers hold
   for (size_t column = 0; column < column_tiles; column += together) {
     const size_t count = std::min(together, column_tiles - column);
     if (count == 3) {

@@ -31,8 +31,8 @@ struct ConvEpilogue {
   ConvActivation activation = ConvActivation::kNone;
   float alpha = 0;
   float beta = 0;
-  /// Last, the largest of 1, 2 or 4 neighbours in x (a NaN is): x.grid must be a multiple of this,
-  /// and x.output counts the results.
+  /// Max-pool width along x, applied last: 1, 2 or 4; NaN propagates. x.grid must be a multiple of
+  /// it, and x.output counts the pooled results.
   size_t pool = 1;
 };
 

@@ -1,6 +1,6 @@
 // For the sources of this folder: which values share memory. Operators that only change a shape
 // (MemoryUse::kSame) leave the elements where they are; elementwise ones overwrite an input that
-// nobody reads after them. Decided once per executable: it holds for all shapes. Immutable;
+// no later step reads. Decided once per executable: it holds for all shapes. Immutable;
 // thread-safe.
 #pragma once
 

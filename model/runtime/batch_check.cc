@@ -29,8 +29,8 @@ struct Trial {
 };
 // Small values and large ones: some mixing shows only in one of them (saturation, vanishing).
 constexpr Trial kTrials[] = {{569, 1, 1, 1}, {570, 32, 32, 1}};
-// The first and the last row, beside a large one between them: what mixes rows, orders them or
-// counts them changes one of the two.
+// The first and the last row of a batch with a large batch between them: a model that mixes,
+// reorders or counts rows changes at least one of the two.
 constexpr Trial kTrialsOfSlow[] = {{569, 1, 32, 2}};
 
 TensorView Row(const TensorView& batch, int64_t row) {

@@ -1,5 +1,5 @@
-// Borrowed tensors: dtype, shape and a pointer to row-major elements that somebody else keeps alive
-// and in place. Cheap to copy. TensorView reads; MutableTensorView writes. Data need not be aligned
+// Borrowed tensors: dtype, shape and a pointer to row-major elements that the owner keeps alive and
+// in place. Cheap to copy. TensorView reads; MutableTensorView writes. Data need not be aligned
 // beyond its element size.
 #pragma once
 
@@ -59,7 +59,7 @@ class MutableTensorView {
     return absl::Span<T>(static_cast<T*>(data_), static_cast<size_t>(elements()));
   }
 
-  // NOLINTNEXTLINE(google-explicit-constructor): whoever may write may read
+  // NOLINTNEXTLINE(google-explicit-constructor): a writer may read
   operator TensorView() const { return {dtype_, shape_, data_}; }
 
  private:

@@ -1,10 +1,9 @@
-// Tensor bytes left where they arrived. Protobuf copies every bytes field that it parses; Payloads
-// takes those that hold tensors out of an encoded request first, so that what Protobuf parses is
-// small, and the tensors are read from the transport's own memory. In a field that was cut stands
-// the number of its payload. Whatever Protobuf makes of repeated or doubly given fields it makes of
-// the numbers.
+// Leaves tensor bytes where they arrived. Protobuf copies every bytes field that it parses;
+// Payloads first cuts the fields that hold tensors out of an encoded request, so that Protobuf
+// parses little and the tensors are read from the transport's memory. A cut field holds the index
+// of its payload. Repeated and duplicate fields keep Protobuf's merge semantics.
 //
-// One per request at a time; keeps its memory between requests.
+// Serves one request at a time; keeps its memory between requests.
 #pragma once
 
 #include <cstddef>
@@ -25,12 +24,12 @@ struct PayloadField {
 
 class Payloads {
  public:
-  /// More than this beside the payloads is not worth copying.
+  /// A request with more bytes outside its payloads is not cut: copying them costs too much.
   static constexpr size_t kMaxRest = 4096;
 
-  /// Cuts the payloads out of an encoded message; they are views of it. False when it is to be
-  /// parsed as it is: there are none, much else is in it, or it is malformed, which Protobuf says
-  /// better.
+  /// Cuts the payloads out of an encoded message; they are views of it. False if the caller is to
+  /// parse the whole message: it has no payloads, has too many other bytes, or is malformed, which
+  /// Protobuf then reports.
   bool Cut(absl::string_view message, absl::Span<const PayloadField> fields);
   /// What is left to parse.
   absl::string_view rest() const { return rest_; }
@@ -54,13 +53,13 @@ inline absl::string_view BytesOf(absl::string_view field, const Payloads* payloa
   return payloads == nullptr ? field : payloads->Of(field);
 }
 
-/// A message around another, with a number beside it, as a stream's: taken apart by hand, for every
-/// number is another. The fields' numbers are below 16.
+/// A message that holds a number and another message, as those of streams do. Parsed by hand: its
+/// number differs in every message, so ParseCache cannot help. Field numbers are below 16.
 struct Envelope {
   int number_field;
   int message_field;
-  /// The number (0 where it is missing) and the bytes of the message within, a view. False, to be
-  /// parsed by Protobuf, when there is anything else in it, no message, or two.
+  /// The number (0 if missing) and a view of the inner message's bytes. False, for Protobuf to
+  /// parse, if there are other fields, no inner message, or two.
   bool Open(absl::string_view envelope, uint64_t* number, absl::string_view* message) const;
 };
 

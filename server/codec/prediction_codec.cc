@@ -128,7 +128,7 @@ absl::StatusOr<TensorView> DecodeMatrix(absl::string_view matrix, const Signatur
   return TensorView(DType::kFloat32, Shape{bytes / row_bytes, columns}, matrix.data());
 }
 
-/// What is asked of an output beside its values, and what of that it lacks: null for nothing.
+/// Name of the first requested extra that this output cannot provide; null if none.
 const char* Lacking(const v1::PredictRequest& request, const OutputSignature& output) {
   if (!output.has_logits && request.return_logits()) return "logits";
   if (!output.has_logits && request.return_log_probabilities()) return "log-probabilities";

@@ -29,7 +29,7 @@ absl::StatusOr<ModelQuery> DecodeModelSpec(const v1::ModelSpec& spec);
 absl::Status DecodePredictInputs(const v1::PredictRequest& request, const Signature& signature,
                                  DecodedInputs* inputs, const Payloads* payloads = nullptr);
 
-/// One output to answer with, and what beside its values.
+/// One output to answer with, and the extras to send with its values.
 struct OutputPlan {
   int index = 0;  // in the signature
   bool logits = false;
@@ -38,9 +38,9 @@ struct OutputPlan {
 };
 using OutputPlans = absl::InlinedVector<OutputPlan, 4>;
 
-/// The outputs asked for. MODEL_NOT_CLASSIFIER when an output that is asked for by name has no
-/// logits, log-probabilities or decisions to give but they are asked for; with no names given, only
-/// when no output has them (a class id beside the probabilities is then left as it is).
+/// The requested outputs. MODEL_NOT_CLASSIFIER if the request wants logits, log-probabilities or
+/// decisions and an output that it names has none; without names, only if no output has any (a
+/// class id next to the probabilities is then sent without extras).
 absl::StatusOr<OutputPlans> PlanOutputs(const v1::PredictRequest& request,
                                         const Signature& signature);
 

@@ -1,9 +1,10 @@
-// Parsed requests for further use. A caller mostly sends the same request again and again but for
-// its tensors' bytes. A message that equals an earlier one everywhere else, lengths included, has
-// its payloads in the same places, and what is left of it is parsed already. Finding and parsing
-// them costs more than all else that is done for a one-row request.
+// Caches parsed requests. A client mostly repeats one request with other tensor bytes. A message
+// that equals an earlier one outside its payloads, lengths included, has its payloads at the same
+// offsets, and its other fields are parsed already. Without the cache, finding the payloads and
+// parsing the rest is most of the cost of a one-row request. Set-associative; evicts by CLOCK
+// (Corbato, A Paging Experiment with the Multics System, 1968).
 //
-// For one I/O thread. The messages are never changed, and may be kept and released on any thread.
+// For one I/O thread. The messages are immutable and may be kept and released on any thread.
 #pragma once
 
 #include <array>
@@ -25,19 +26,19 @@ namespace sigserve {
 template <typename M>
 class ParseCache {
  public:
-  /// A message's size tells its set; so many different messages of one size are known at a time.
+  /// A message's size selects its set; a set holds kEntries messages.
   static constexpr size_t kSets = 64;
   static constexpr size_t kEntries = 4;
-  /// Beside its payloads a message has so many bytes at most.
+  /// Messages with more bytes outside their payloads are not cached.
   static constexpr size_t kMaxBytes = 512;
 
   /// `fields`: where an M's payloads are.
   explicit ParseCache(absl::Span<const PayloadField> fields) : fields_(fields), sets_(kSets) {}
 
-  /// Cuts the payloads out of an encoded M. Gives what is left of it, parsed, if its like was seen
-  /// before and is still known. Null otherwise: what is to be parsed then is `payloads->rest()`, or
-  /// the message as it is where nothing was cut. The first of a kind is only noted, so requests
-  /// that are all different cost little more than they would.
+  /// Cuts the payloads out of an encoded M. On a hit, returns the rest of the message, parsed. Null
+  /// on a miss: the caller then parses `payloads->rest()`, or the whole message if nothing was cut.
+  /// The first message of a kind is noted but not parsed here, so requests that all differ cost
+  /// little more than without the cache.
   std::shared_ptr<const M> Cut(absl::string_view message, Payloads* payloads) {
     Set& set = sets_[SetOf(message.size())];
     Entry* const entry = Find(set, message);
@@ -66,7 +67,7 @@ class ParseCache {
     std::string rest;                      // its bytes without the payloads
     absl::InlinedVector<Range, 2> ranges;  // the payloads
     std::shared_ptr<const M> parsed;       // from the second time on
-    bool wanted = false;                   // since the hand came by
+    bool hit = false;                      // since the hand last passed
   };
   struct Set {
     std::array<Entry, kEntries> entries;
@@ -96,13 +97,13 @@ class ParseCache {
   static Entry* Find(Set& set, absl::string_view message) {
     for (Entry& entry : set.entries) {
       if (!Matches(entry, message)) continue;
-      entry.wanted = true;
+      entry.hit = true;
       return &entry;
     }
     return nullptr;
   }
 
-  /// In the place of the first that nobody wanted since the hand came by.
+  /// Evicts by CLOCK: the first entry not hit since the hand last passed.
   static void Note(absl::string_view message, absl::Span<const absl::string_view> payloads,
                    Set* set) {
     size_t bytes = message.size();
@@ -110,7 +111,7 @@ class ParseCache {
     if (bytes > kMaxBytes) return;
     const auto next = [set] { return std::exchange(set->hand, (set->hand + 1) % kEntries); };
     size_t place = next();
-    while (std::exchange(set->entries[place].wanted, false)) place = next();
+    while (std::exchange(set->entries[place].hit, false)) place = next();
     Entry& entry = set->entries[place];
     entry.size = message.size();
     entry.rest.clear();

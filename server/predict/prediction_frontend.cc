@@ -178,7 +178,7 @@ TurnHandler::OnMessage PredictionFrontend::Bind(absl::string_view path) {
   return nullptr;
 }
 
-// The functions below that hear of the end hold two pointers: of that size they take no memory.
+// The completion lambdas below capture two pointers, which fit std::function's inline buffer.
 
 void PredictionFrontend::Predict(Call* call) {
   const v1::PredictRequest* request;

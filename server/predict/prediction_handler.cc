@@ -17,7 +17,7 @@
 namespace sigserve {
 namespace {
 
-// Names, shapes and labels beside the values.
+// Bytes allowed for names, shapes and labels, in addition to the values.
 constexpr int64_t kAnswerOverhead = 4096;
 
 /// Elements that output `index` will have for `rows` rows; 0 where the signature does not tell.

@@ -166,7 +166,7 @@ SIGSERVE_RPC(ModelStatistics) {
     if (!wanted(statistics.model, statistics.version)) continue;
     EncodeStatistics(statistics, response->add_model_stats());
   }
-  // A version that nobody has called yet has zeros.
+  // A version without calls has zeros.
   for (const VersionStatus& known : registry_->List()) {
     const bool called = std::any_of(all.begin(), all.end(), [&](const VersionStatistics& one) {
       return one.model == known.model && one.version == known.version;

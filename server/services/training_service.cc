@@ -147,7 +147,7 @@ class TrainReactor final : public StreamReactor,
   const absl::StatusOr<JobRunner*> runner_;
   UploadWatch* const watch_;
   ServerStream* stream_ = nullptr;
-  // Of whoever is inside; of no one else once finished_.
+  // Used by the one callback that runs at a time; by none once finished_.
   DataBudget::Share share_;
   v1::TrainRequest message_;
   JobRequest request_;

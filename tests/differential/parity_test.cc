@@ -173,7 +173,7 @@ TEST(SvmParity, ColumnsAreNamedWhereTheyAreClasses) {
   EXPECT_EQ(scores_of("sigmoid_three_names").link, Link::kNone);
 }
 
-// The whole corpus, where it lies beside the source: operators that we lack are skipped by name.
+// The whole corpus, if it lies next to the source tree: operators that we lack are skipped by name.
 class CorpusParity : public testing::TestWithParam<std::string> {};
 TEST_P(CorpusParity, AgreesWithTheFramework) {
   const auto graph = ReadOnnx(ReadWhole(kCorpus / GetParam()));

@@ -1,6 +1,6 @@
 // The same weights from every format that has them (tests/golden/weights; the whole corpus where it
-// lies beside the source): a ZIP and a stream of torch.save, safetensors, and the ONNX model's
-// initializers of the same name. Bit for bit.
+// lies next to the source tree): a ZIP and a stream of torch.save, safetensors, and the ONNX
+// model's initializers of the same name. Bit for bit.
 #include <algorithm>
 #include <cmath>
 #include <cstring>

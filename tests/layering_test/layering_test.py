@@ -60,7 +60,7 @@ FOLDERS = {
     "client/bench": ["client"],
     "client/cli": ["client", "client/bench"],
 }
-# Tests: folder -> the trees it may use, beside tests/support.
+# Tests: folder -> the trees it may use in addition to tests/support.
 TESTS = {
     "tests/unit/model": ["model"],
     "tests/unit/server": ["model", "server"],

@@ -36,7 +36,7 @@ std::string Model(const Keys& keys) {
   return Spoilt([&](M& m) { MakeExternal(keys, m.mutable_graph()->mutable_initializer(0)); });
 }
 
-/// With w.bin beside it.
+/// With w.bin in the same folder.
 Files Beside(std::string model) {
   return {{"model.onnx", std::move(model)}, {"w.bin", std::string(8, '\0')}};
 }
@@ -72,7 +72,7 @@ std::vector<HostileInput> ExternalInputs() {
     inputs.push_back({what, Beside(Model(keys)), code, token});
   };
   constexpr auto kOk = absl::StatusCode::kOk;
-  add("a file beside the model", {{"location", "w.bin"}}, kOk, "");
+  add("a file next to the model", {{"location", "w.bin"}}, kOk, "");
   add("with all keys",
       {{"location", "./w.bin"},
        {"offset", "0"},

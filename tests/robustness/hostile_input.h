@@ -1,4 +1,4 @@
-// Files that somebody made to break a model server, numbered as in the list of hostile inputs (1 to
+// Files made to break a model server, numbered as in the list of hostile inputs (1 to
 // 103), with what each must be told. Built here, byte by byte.
 #pragma once
 

@@ -1,4 +1,4 @@
-// Hostile inputs 1 to 31: weights.safetensors beside a good architecture.
+// Hostile inputs 1 to 31: weights.safetensors with a valid architecture.
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>

@@ -1,4 +1,4 @@
-// Hostile inputs 76 to 103: weights.pth beside a good architecture. Nothing of a pickle can run
+// Hostile inputs 76 to 103: weights.pth with a valid architecture. Nothing of a pickle can run
 // here: there is no interpreter.
 #include <cmath>
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Records that nobody keeps.
+// Discards every record.
 #pragma once
 
 #include "server/metrics/request_record.h"

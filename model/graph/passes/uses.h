@@ -35,8 +35,8 @@ inline const Tensor* FloatConstant(const Graph& graph, ValueId id) {
   return constant != nullptr && constant->dtype() == DType::kFloat32 ? constant : nullptr;
 }
 
-/// The node that computes `id` if only one node reads it and nobody else; null otherwise. Nodes of
-/// several outputs do not count.
+/// The node that computes `id` if exactly one node reads it; null otherwise, and for nodes with
+/// several outputs.
 inline const Node* SoleProducer(const Graph& graph, const Uses& uses, ValueId id) {
   if (id == kNoValue || uses[id] != 1) return nullptr;
   const Node* node = graph.producer(id);

@@ -1,4 +1,4 @@
-// Scratch memory of one run of an operator: a stack of typed pieces in memory that somebody else
+// Scratch memory of one run of an operator: a stack of typed pieces in memory that the session has
 // planned (runtime/session.h). Borrowed; copies start where the original stands.
 #pragma once
 

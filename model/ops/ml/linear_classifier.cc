@@ -40,7 +40,7 @@ class LinearClassifierOp final : public Op {
   void Forward(absl::Span<const TensorView> in, absl::Span<const MutableTensorView> out,
                Workspace) const override {
     const auto rows = static_cast<size_t>(out[0].elements());
-    std::vector<float> own_scores;  // when nobody wants them
+    std::vector<float> own_scores;  // when the scores are not an output
     if (out.size() < 2) {
       own_scores.resize(rows * static_cast<size_t>(columns()));
     }

@@ -17,8 +17,9 @@ absl::StatusOr<PostTransform> PostTransformOf(const Attributes& attributes);
 /// Transforms rows of `columns` scores in place.
 void ApplyPostTransform(PostTransform transform, absl::Span<float> scores, size_t columns);
 
-/// A classifier's labels. Strings are known by their index: output 0 then holds that, and the graph
-/// sees to it that nobody reads it. INVALID_ARGUMENT when there are both numbers and strings.
+/// A classifier's labels. Strings become their index: output 0 then holds indices, and the graph
+/// makes sure that no other operator reads it. INVALID_ARGUMENT when there are both numbers and
+/// strings.
 absl::StatusOr<std::vector<int64_t>> ClassLabels(const Attributes& attributes,
                                                  absl::string_view ints_name);
 

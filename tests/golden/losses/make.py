@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Makes the .npy files beside it from the parity corpus's losses.npz: PyTorch's BCEWithLogitsLoss at its edges.
+"""Makes the .npy files in this folder from the parity corpus's losses.npz: PyTorch's BCEWithLogitsLoss at its edges.
 
 Usage: make.py PARITY_DIR
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Makes the .npy files beside it: what PyTorch 1.13 (Debian 12's python3-torch) loses per epoch on the 64-128-2 net.
+"""Makes the .npy files in this folder: what PyTorch 1.13 (Debian 12's python3-torch) loses per epoch on the 64-128-2 net.
 
 Usage: make.py PARITY_DIR    (the folder that holds the parity corpus: train/X.npy, Y.npy, init.safetensors, <run>_losses.json)
 

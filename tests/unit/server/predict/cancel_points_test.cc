@@ -1,7 +1,7 @@
 // A caller goes at a chosen point of its request's way, from the message to the reply, in both
 // lanes: whichever point it is, the request is answered, recorded and released once, and the one
 // beside it gets its answer. Messages free themselves with their reply, as the transport's do, so
-// that AddressSanitizer finds whoever touches one later. Ten thousand runs of each point:
+// that AddressSanitizer reports any later access. Ten thousand runs of each point:
 //   unit_server_predict --gtest_also_run_disabled_tests --gtest_filter='*TenThousandTimes'
 #include <algorithm>
 #include <atomic>

@@ -123,7 +123,7 @@ TEST_F(ParseCacheTest, AMessageOutlivesItsPlace) {
   Cut(Request("m12345", {"abcd"}));
   const auto known = Cut(Request("m12345", {"abcd"}));
   for (int i = 0; i < 100; ++i) Cut(Request(absl::StrCat("n", 10000 + i), {"abcd"}));
-  EXPECT_FALSE(Knows(Request("m12345", {"abcd"}))) << "nobody wanted it meanwhile";
+  EXPECT_FALSE(Knows(Request("m12345", {"abcd"}))) << "not hit since the hand passed";
   EXPECT_EQ(known->model().name(), "m12345");
 }
 

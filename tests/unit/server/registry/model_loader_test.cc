@@ -88,7 +88,7 @@ TEST_F(ModelLoaderTest, RefusesASampleThatIsNone) {
   EXPECT_OK(files_.WriteFile("/models/m/1/sample.safetensors", "no"));
   EXPECT_THAT(Load("precision: BF16"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("ST_TRUNCATED")));
-  EXPECT_OK(Load("precision: FLOAT32"));  // nobody looks at it
+  EXPECT_OK(Load("precision: FLOAT32"));  // does not read the sample
 }
 
 }  // namespace

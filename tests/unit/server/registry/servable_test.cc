@@ -11,7 +11,7 @@
 namespace sigserve {
 namespace {
 
-/// Keeps the priorities of what it is given, and answers nobody.
+/// Records the priorities of its tasks and never answers.
 class PrioritySink final : public TaskSink {
  public:
   void Add(const BatchTarget& /*target*/, Task task) override {

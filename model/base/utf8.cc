@@ -1,8 +1,12 @@
 #include "model/base/utf8.h"
 
+#include <algorithm>
 #include <cstdint>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 namespace sigserve {
 namespace {
@@ -48,6 +52,28 @@ std::string EscapeInvalidUtf8(absl::string_view text) {
                     absl::Hex(static_cast<unsigned char>(text[valid]), absl::kZeroPad2));
     text.remove_prefix(valid + 1);
   }
+}
+
+absl::string_view WithoutByteOrderMark(absl::string_view text) {
+  absl::ConsumePrefix(&text, "\xEF\xBB\xBF");
+  return text;
+}
+
+absl::Status CheckUtf8File(absl::string_view contents, absl::string_view file) {
+  if (absl::StartsWith(contents, "\xFF\xFE") || absl::StartsWith(contents, "\xFE\xFF")) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file, ": is UTF-16, expected UTF-8; convert the file, for example with: ",
+                     "iconv -f UTF-16 -t UTF-8"));
+  }
+  const size_t valid = ValidUtf8Prefix(contents);
+  if (valid == contents.size()) return absl::OkStatus();
+  const absl::string_view before = contents.substr(0, valid);
+  const auto byte =
+      absl::StrCat(absl::Hex(static_cast<unsigned char>(contents[valid]), absl::kZeroPad2));
+  return absl::InvalidArgumentError(absl::StrCat(
+      file, ": line ", std::count(before.begin(), before.end(), '\n') + 1, " has the byte 0x",
+      absl::AsciiStrToUpper(byte),
+      ", which is not UTF-8; convert the file, for example with: ", "iconv -f LATIN1 -t UTF-8"));
 }
 
 absl::string_view CutUtf8(absl::string_view text, size_t limit) {

@@ -94,7 +94,7 @@ absl::string_view OipDatatype(DType dtype) {
 
 void EncodeIgnored(const IgnoredEntry& entry, v1::ModelVersion* version) {
   version->set_name(EscapeInvalidUtf8(entry.name));
-  version->set_reason(entry.reason);
+  version->set_reason(EscapeInvalidUtf8(entry.reason));
   version->set_state(v1::MODEL_STATE_IGNORED);
 }
 

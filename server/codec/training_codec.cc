@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "model/base/status_macros.h"
+#include "model/base/utf8.h"
 #include "model/repository/repository.h"
 #include "server/codec/wire_tensor.h"
 #include "server/rpc/status.h"
@@ -244,7 +245,7 @@ v1::Job EncodeJob(const JobStatus& status) {
   job.set_job_id(status.id);
   job.set_model_name(status.model);
   job.set_state(EncodeState(status.state));
-  job.set_message(status.message);
+  job.set_message(EscapeInvalidUtf8(status.message));
   job.set_created_unix_ms(absl::ToUnixMillis(status.created));
   job.set_started_unix_ms(absl::ToUnixMillis(status.started));
   job.set_ended_unix_ms(absl::ToUnixMillis(status.ended));

@@ -12,6 +12,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "model/base/status_macros.h"
+#include "model/base/utf8.h"
 #include "server/config/closest.h"
 
 namespace sigserve {
@@ -64,6 +66,36 @@ class Problems : public google::protobuf::io::ErrorCollector {
   std::vector<std::string> texts_;
 };
 
+/// Escapes can spell any byte, and Protobuf's text parser takes them. `path`: the message's field,
+/// "a.b.".
+absl::Status CheckStrings(const google::protobuf::Message& message, absl::string_view file,
+                          absl::string_view path) {
+  using google::protobuf::FieldDescriptor;
+  const google::protobuf::Reflection& reflection = *message.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection.ListFields(message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    const std::string name = absl::StrCat(path, field->name());
+    const int count = field->is_repeated() ? reflection.FieldSize(message, field) : 1;
+    for (int i = 0; i < count; ++i) {
+      if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+        SIGSERVE_RETURN_IF_ERROR(CheckStrings(field->is_repeated()
+                                                  ? reflection.GetRepeatedMessage(message, field, i)
+                                                  : reflection.GetMessage(message, field),
+                                              file, absl::StrCat(name, ".")));
+      } else if (field->type() == FieldDescriptor::TYPE_STRING) {
+        const std::string text = field->is_repeated()
+                                     ? reflection.GetRepeatedString(message, field, i)
+                                     : reflection.GetString(message, field);
+        if (IsValidUtf8(text)) continue;
+        return absl::InvalidArgumentError(
+            absl::StrCat(file, ": ", name, ": '", EscapeInvalidUtf8(text), "' is not UTF-8"));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status ParseTextProto(absl::string_view text, absl::string_view file,
@@ -71,13 +103,15 @@ absl::Status ParseTextProto(absl::string_view text, absl::string_view file,
   if (text.size() > static_cast<size_t>(std::numeric_limits<int>::max())) {
     return absl::InvalidArgumentError(absl::StrCat(file, ": has ", text.size(), " bytes"));
   }
+  text = WithoutByteOrderMark(text);
+  SIGSERVE_RETURN_IF_ERROR(CheckUtf8File(text, file));
   Problems problems(file);
   google::protobuf::io::ArrayInputStream input(text.data(), static_cast<int>(text.size()));
   google::protobuf::TextFormat::Parser parser;
   parser.RecordErrorsTo(&problems);
   parser.SetRecursionLimit(kMaxNesting);
   if (!parser.Parse(&input, message)) return absl::InvalidArgumentError(problems.Text());
-  return absl::OkStatus();
+  return CheckStrings(*message, file, "");
 }
 
 }  // namespace sigserve

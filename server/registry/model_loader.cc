@@ -12,6 +12,7 @@
 #include "absl/strings/strip.h"
 #include "model/base/log.h"
 #include "model/base/status_macros.h"
+#include "model/base/utf8.h"
 #include "model/formats/load_model.h"
 #include "model/formats/safetensors/safetensors.h"
 #include "model/graph/graph.h"
@@ -23,6 +24,8 @@ namespace sigserve {
 
 absl::StatusOr<std::vector<std::string>> ParseLabels(absl::string_view text,
                                                      absl::string_view file) {
+  text = WithoutByteOrderMark(text);
+  SIGSERVE_RETURN_IF_ERROR(CheckUtf8File(text, file));
   absl::ConsumeSuffix(&text, "\n");
   absl::ConsumeSuffix(&text, "\r");
   if (text.empty()) return absl::InvalidArgumentError(absl::StrCat("'", file, "' has no labels"));

@@ -12,6 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "model/base/log.h"
 #include "model/base/status_macros.h"
+#include "model/base/utf8.h"
 #include "server/registry/model_loader.h"
 #include "server/registry/version_policy.h"
 #include "server/registry/warm_up.h"
@@ -283,11 +284,13 @@ class RegistryImpl : public ModelRegistry {
     if (model == nullptr) return versions;
     for (const Version& version : model->versions) {
       const bool config = version.state == VersionState::kReady && version.error.ok();
-      versions.push_back({std::string(name), version.number, version.state,
-                          config ? ReadyReason(version, *model) : version.reason()});
+      versions.push_back(
+          {std::string(name), version.number, version.state,
+           EscapeInvalidUtf8(config ? ReadyReason(version, *model) : version.reason())});
     }
     if (versions.empty()) {
-      versions.push_back({std::string(name), 0, VersionState::kFailed, WhyNoVersions(*model)});
+      versions.push_back(
+          {std::string(name), 0, VersionState::kFailed, EscapeInvalidUtf8(WhyNoVersions(*model))});
     }
     return versions;
   }

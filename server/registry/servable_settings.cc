@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "model/base/status_macros.h"
+#include "model/base/utf8.h"
 
 namespace sigserve {
 namespace {
@@ -155,6 +156,12 @@ absl::StatusOr<ServableSettings> MatchSettings(const ModelOptions& options,
   if (options.max_batch_size == 0) settings.signature.batchable = false;
 
   for (const OutputSignature& output : settings.signature.outputs) {
+    for (const std::string& label : output.labels) {
+      if (!IsValidUtf8(label)) {
+        return Bad("output '", output.name, "' has the label '", EscapeInvalidUtf8(label),
+                   "', which is not UTF-8");
+      }
+    }
     settings.labels.push_back(output.labels);
     settings.thresholds.push_back({kDefaultThreshold});
   }

@@ -7,8 +7,9 @@
 namespace sigserve {
 
 std::string WireMessage(const absl::Status& status) {
-  const absl::string_view cut = CutUtf8(status.message(), kMaxMessageBytes);
-  return cut.size() == status.message().size() ? std::string(cut) : absl::StrCat(cut, " [cut]");
+  const std::string message = EscapeInvalidUtf8(status.message());
+  const absl::string_view cut = CutUtf8(message, kMaxMessageBytes);
+  return cut.size() == message.size() ? message : absl::StrCat(cut, " [cut]");
 }
 
 absl::Status WireStatus(const absl::Status& status) { return {status.code(), WireMessage(status)}; }

@@ -11,7 +11,7 @@ namespace sigserve {
 
 inline constexpr size_t kMaxMessageBytes = 2048;
 
-/// The status's message as the wire carries it.
+/// The status's message as the wire carries it: valid UTF-8, other bytes as \xNN.
 std::string WireMessage(const absl::Status& status);
 /// The status with that message.
 absl::Status WireStatus(const absl::Status& status);

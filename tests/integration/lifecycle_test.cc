@@ -204,6 +204,22 @@ TEST_F(LifecycleTest, FoldersThatAreNoModelsAreListedAsIgnored) {
   EXPECT_THAT(HttpGet(server_->http_address(), "/metrics").body, Not(HasSubstr("docs")));
 }
 
+// Protobuf's parsers refuse a whole response for one string that is not UTF-8.
+TEST_F(LifecycleTest, FilesInOtherEncodingsAreListedWithAReadableReason) {
+  repository_.AddExample("linear_3_2");
+  const std::string root = repository_.path();
+  std::filesystem::create_directories(root + "/latin1/1");
+  std::ofstream(root + "/latin1/config.pbtxt") << "# caf\xE9";
+  std::filesystem::create_directories(root + "/caf\xE9");
+  ASSERT_TRUE(Start());
+  ASSERT_OK_AND_ASSIGN(const std::vector<client::ModelVersion> models, client_->ListModels());
+  std::map<std::string, std::string> reasons;
+  for (const client::ModelVersion& model : models) reasons[model.name] = model.reason;
+  EXPECT_THAT(reasons["latin1"], HasSubstr("config.pbtxt: line 1 has the byte 0xE9"));
+  EXPECT_TRUE(reasons.contains("caf\\xe9"));
+  EXPECT_EQ(reasons["linear_3_2"], "");
+}
+
 // As Kubernetes updates a mounted volume: by renaming a new link over "..data".
 TEST_F(LifecycleTest, ASwitchedDirectoryLinkIsARollout) {
   const std::string root = repository_.path();

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/base/status_macros.h"
+#include "model/base/utf8.h"
 #include "model/formats/architecture/architecture.pb.h"
 #include "model/formats/architecture/layers.h"
 #include "model/formats/architecture/net_builder.h"
@@ -45,6 +46,8 @@ absl::Status Parse(absl::string_view text, model::Architecture* architecture) {
     return absl::InvalidArgumentError(
         absl::StrCat("ARCH_PARSE: the file has ", text.size(), " bytes, at most ", kMaxTextBytes));
   }
+  text = WithoutByteOrderMark(text);
+  SIGSERVE_RETURN_IF_ERROR(CheckUtf8File(text, "ARCH_PARSE"));
   FirstProblem problem;
   google::protobuf::io::ArrayInputStream input(text.data(), static_cast<int>(text.size()));
   google::protobuf::TextFormat::Parser parser;

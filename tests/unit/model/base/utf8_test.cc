@@ -3,6 +3,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "tests/support/status_matchers.h"
 
 namespace sigserve {
 namespace {
@@ -30,6 +31,28 @@ TEST(Utf8Test, EscapesInvalidBytesOnly) {
     EXPECT_EQ(EscapeInvalidUtf8(c.text), c.escaped);
     EXPECT_EQ(IsValidUtf8(c.text), c.text == c.escaped) << c.escaped;
     EXPECT_TRUE(IsValidUtf8(EscapeInvalidUtf8(c.text)));
+  }
+}
+
+TEST(Utf8Test, AByteOrderMarkIsDropped) {
+  EXPECT_EQ(WithoutByteOrderMark("\xEF\xBB\xBFname"), "name");
+  EXPECT_EQ(WithoutByteOrderMark("name\xEF\xBB\xBF"), "name\xEF\xBB\xBF");
+  EXPECT_EQ(WithoutByteOrderMark(""), "");
+}
+
+TEST(Utf8Test, FilesInOtherEncodingsAreNamedWithLineAndByte) {
+  EXPECT_OK(CheckUtf8File("", "labels.txt"));
+  EXPECT_OK(CheckUtf8File("caf\xC3\xA9\n", "labels.txt"));
+  EXPECT_THAT(
+      CheckUtf8File("tea\nmilk\ncaf\xE9\n", "labels.txt"),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               "labels.txt: line 3 has the byte 0xE9, which is not UTF-8; convert the file, "
+               "for example with: iconv -f LATIN1 -t UTF-8"));
+  for (const std::string mark : {"\xFF\xFE", "\xFE\xFF"}) {
+    EXPECT_THAT(CheckUtf8File(mark + "t", "labels.txt"),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         "labels.txt: is UTF-16, expected UTF-8; convert the file, for example "
+                         "with: iconv -f UTF-16 -t UTF-8"));
   }
 }
 

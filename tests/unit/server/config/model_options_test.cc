@@ -25,6 +25,24 @@ TEST(ParseModelConfig, EmptyFileIsTheDefaults) {
   EXPECT_EQ(options.numerics.max_probability_change, 0.02);
 }
 
+TEST(ParseModelConfig, AByteOrderMarkIsAccepted) {
+  ASSERT_OK_AND_ASSIGN(const ModelOptions options,
+                       ParseModelConfig("\xEF\xBB\xBFmax_batch_size: 7", "m"));
+  EXPECT_EQ(options.max_batch_size, 7);
+}
+
+TEST(ParseModelConfig, OtherEncodingsAreRefused) {
+  EXPECT_THAT(ParseModelConfig("max_batch_size: 7\n# caf\xE9", "m"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("config.pbtxt: line 2 has the byte 0xE9, which is not UTF-8")));
+  EXPECT_THAT(ParseModelConfig("\xFF\xFEm", "m"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("is UTF-16")));
+  // An escape can spell the same byte.
+  EXPECT_THAT(ParseModelConfig(R"(output { name: "y" } output { name: "caf\351" })", "m"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr(R"(config.pbtxt: output.name: 'caf\xe9' is not UTF-8)")));
+}
+
 TEST(ParseModelConfig, ReadsATritonConfig) {
   ASSERT_OK_AND_ASSIGN(const ModelOptions options, ParseModelConfig(R"(
       name: "m"
@@ -176,7 +194,7 @@ TEST_P(RefusedConfigTest, NamesTheField) {
 INSTANTIATE_TEST_SUITE_P(
     Fields, RefusedConfigTest,
     testing::Values(
-        Refused{"not_text", "\x08\xff garbage {", "config.pbtxt:1"},
+        Refused{"not_text", "\x08 garbage {", "config.pbtxt:1"},
         Refused{"twice", "name: \"m\" name: \"m\"", "specified multiple times"},
         Refused{"name", "name: \"other\"", "name is 'other'; expected the directory's name 'm'"},
         Refused{"platform", "platform: \"tensorrt_plan\"", "platform is 'tensorrt_plan'"},

@@ -1,6 +1,7 @@
 #include "server/registry/model_registry.h"
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -11,6 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/base/status_macros.h"
+#include "model/base/utf8.h"
 #include "model/formats/onnx/onnx_writer.h"
 #include "model/graph/graph.h"
 #include "model/tensor/tensor.h"
@@ -434,6 +436,32 @@ TEST_F(ModelRegistryTest, LabelFilesThatCannotBeUsed) {
   EXPECT_OK(files_.WriteFile("/models/a/labels.txt", "bad\ngood\nugly\n"));
   EXPECT_THAT(registry_->Reload("a"), StatusIs(absl::StatusCode::kInvalidArgument,
                                                HasSubstr("has 3 labels; its last dimension is 2")));
+}
+
+TEST_F(ModelRegistryTest, TextInOtherEncodingsFailsItsModelAloneWithAReadableReason) {
+  Put("good", 1);
+  Put("config", 1);
+  PutConfig("config", "# caf\xE9");
+  PutBytes("labels", 1, ModelBytes(1, true));
+  PutConfig("labels", R"(output { name: "y" label_filename: "labels.txt" })");
+  EXPECT_OK(files_.WriteFile("/models/labels/labels.txt", "tea\ncaf\xE9\n"));
+  PutBytes("marked", 1, ModelBytes(1, true));
+  PutConfig("marked", "\xEF\xBB\xBFoutput { name: \"y\" label_filename: \"labels.txt\" }");
+  EXPECT_OK(files_.WriteFile("/models/marked/labels.txt", "\xEF\xBB\xBFtea\ncaf\xC3\xA9\n"));
+  PutBytes("onnx", 1, "no model \xE9");
+  registry_->ReloadAll().IgnoreError();
+  EXPECT_THAT(Listed(),
+              testing::UnorderedElementsAre("good/1 ready", "config/1 failed", "labels/1 failed",
+                                            "marked/1 ready", "onnx/1 failed"));
+  std::map<std::string, std::string> reasons;
+  for (const VersionStatus& version : registry_->List()) {
+    EXPECT_TRUE(IsValidUtf8(version.reason)) << version.model;
+    reasons[version.model] = version.reason;
+  }
+  EXPECT_THAT(reasons["config"], HasSubstr("config.pbtxt: line 1 has the byte 0xE9"));
+  EXPECT_THAT(reasons["labels"], HasSubstr("labels.txt: line 2 has the byte 0xE9"));
+  ASSERT_OK_AND_ASSIGN(const ServableHandle marked, registry_->Find({.model = "marked"}));
+  EXPECT_THAT(marked->labels(0), ElementsAre("tea", "caf\xC3\xA9"));
 }
 
 TEST_F(ModelRegistryTest, AVersionThatThePolicyNamesMustExist) {

@@ -52,6 +52,14 @@ TEST(MatchSettings, TheModelsOwnLabelsHoldUntilTheConfigHasSome) {
   EXPECT_THAT(settings.thresholds[0], ElementsAre(0.25F));
 }
 
+TEST(MatchSettings, LabelsOfTheModelMustBeUtf8) {
+  Signature signature = Classifier();
+  signature.outputs[0].labels = {"tea", "caf\xE9"};
+  EXPECT_THAT(MatchSettings({}, signature),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr(R"(has the label 'caf\xe9', which is not UTF-8)")));
+}
+
 TEST(MatchSettings, TheConfigFillsInSizesThatTheModelLeavesOpen) {
   ModelOptions options;
   options.max_batch_size = 16;

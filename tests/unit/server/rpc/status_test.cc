@@ -14,6 +14,7 @@ TEST(StatusTest, LongMessagesAreCutBetweenCharacters) {
             std::string(kMaxMessageBytes - 1, 'a') + " [cut]");
   const std::string fits(kMaxMessageBytes, 'a');
   EXPECT_EQ(WireMessage(absl::InternalError(fits)), fits);
+  EXPECT_EQ(WireMessage(absl::InternalError("no file caf\xE9")), "no file caf\\xe9");
   EXPECT_EQ(WireStatus(absl::InternalError(text + "b")), WireStatus(absl::InternalError(text)));
   EXPECT_EQ(WireStatus(absl::AbortedError("why")), absl::AbortedError("why"));
 }

@@ -137,6 +137,10 @@ TEST(BuildFromArchitecture, Refuses) {
   };
   const Bad kBad[] = {
       {"no protobuf", "layer {", kIa, "ARCH_PARSE: line 1"},
+      {"Latin-1", "# caf\xE9", kIa, "ARCH_PARSE: line 1 has the byte 0xE9"},
+      {"UTF-16", "\xFF\xFEi", kIa, "ARCH_PARSE: is UTF-16"},
+      {"an unknown field behind a byte order mark", "\xEF\xBB\xBFlayers {}", kIa,
+       "ARCH_PARSE: line 1, column 8"},
       {"an unknown field", "layers {}", kIa, "ARCH_PARSE: line 1, column"},
       {"no layer", "input { shape: [-1, 3] }", kIa, "PT_KEYS: not in the architecture"},
       {"no input", "layer { type: \"ReLU\" }", kIa, "ARCH_INPUT: shape"},

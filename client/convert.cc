@@ -174,6 +174,7 @@ void SetOptions(const PredictOptions& options, v1::PredictRequest* request) {
   request->set_return_logits(options.logits);
   request->set_return_log_probabilities(options.log_probabilities);
   request->set_return_decisions(options.decisions);
+  request->set_return_labels(options.labels);
   request->set_return_timing(options.timing);
 }
 

@@ -37,6 +37,7 @@ struct PredictOptions {
   bool logits = false;                    // inputs of the final sigmoid or softmax
   bool log_probabilities = false;         // log(p), finite where p underflows
   bool decisions = false;                 // p >= the model's threshold
+  bool labels = false;                    // names of the last dimension's entries
   bool timing = false;                    // the server's times for this request
 };
 

@@ -33,7 +33,7 @@ struct InputFlags {
 struct Flags {
   ModelChoice model;
   InputFlags input;
-  client::PredictOptions want;
+  client::PredictOptions want = {.labels = true};
   std::optional<int64_t> limit;
 };
 

@@ -302,6 +302,7 @@ void EncodePredictResponse(const v1::PredictRequest& request, const Servable& se
       EncodeLogits(wanted, signature, outputs.logits(wanted.index), out);
     }
     if (wanted.decisions) EncodeDecisions(servable.thresholds(wanted.index), out);
+    if (!request.return_labels()) continue;
     for (const std::string& label : servable.labels(wanted.index)) out->add_labels(label);
   }
   if (request.return_timing()) {

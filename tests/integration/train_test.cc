@@ -181,6 +181,7 @@ class TrainTest : public testing::Test {
     v1::PredictRequest request;
     request.mutable_model()->set_name(model);
     request.set_matrix(Bytes(rows));
+    request.set_return_labels(true);
     return prediction_->Predict(&context, request, response);
   }
   /// Reads events until an epoch is done.

@@ -80,8 +80,9 @@ TEST_F(ClientTest, PredictSendsRowsWithTheirShapeAndReadsEveryField) {
   const std::vector<float> rows = {1, 2, 3, 4, 5, 6};
   ASSERT_OK_AND_ASSIGN(
       const Prediction answer,
-      Connect()->Predict({.name = "m", .version = 7}, rows, 3,
-                         {.outputs = {"p"}, .logits = true, .decisions = true, .timing = true}));
+      Connect()->Predict(
+          {.name = "m", .version = 7}, rows, 3,
+          {.outputs = {"p"}, .logits = true, .decisions = true, .labels = true, .timing = true}));
 
   EXPECT_EQ(seen.model().version(), 7);
   ASSERT_EQ(seen.inputs_size(), 1);
@@ -90,7 +91,8 @@ TEST_F(ClientTest, PredictSendsRowsWithTheirShapeAndReadsEveryField) {
   EXPECT_EQ(seen.inputs(0).data(),
             std::string(reinterpret_cast<const char*>(rows.data()), rows.size() * sizeof(float)));
   EXPECT_THAT(seen.outputs(), ElementsAre("p"));
-  EXPECT_TRUE(seen.return_logits() && seen.return_decisions() && seen.return_timing());
+  EXPECT_TRUE(seen.return_logits() && seen.return_decisions() && seen.return_labels() &&
+              seen.return_timing());
   EXPECT_FALSE(seen.return_log_probabilities());
 
   EXPECT_EQ(answer.model_version, 7);

@@ -202,7 +202,7 @@ TEST(EncodePredictResponseTest, EverythingThatCanBeAskedFor) {
   servable.outputs.logit_tensors.push_back(Tensor::Of<float>({2, 2}, {0, -200, 1, 2}));
   const v1::PredictRequest request = Parse(
       "return_logits: true return_log_probabilities: true return_decisions: true "
-      "return_timing: true");
+      "return_timing: true return_labels: true");
   ASSERT_OK_AND_ASSIGN(const auto plan, PlanOutputs(request, signature));
   TaskTiming timing;
   timing.queued = absl::Nanoseconds(1500);
@@ -232,6 +232,20 @@ TEST(EncodePredictResponseTest, EverythingThatCanBeAskedFor) {
   EXPECT_DOUBLE_EQ(response.timing().queued_us(), 1.5);
   EXPECT_DOUBLE_EQ(response.timing().computed_us(), 2);
   EXPECT_EQ(response.timing().batch_rows(), 9);
+}
+
+TEST(EncodePredictResponse, LabelsOnRequestOnly) {
+  FakeServable servable(SigmoidSignature());
+  servable.label_names = {"a", "b"};
+  servable.outputs.outputs.push_back(Tensor::Of<float>({1, 2}, {0.8F, 0.05F}));
+  for (const bool wanted : {false, true}) {
+    v1::PredictRequest request;
+    request.set_return_labels(wanted);
+    ASSERT_OK_AND_ASSIGN(const auto plan, PlanOutputs(request, servable.signature()));
+    v1::PredictResponse response;
+    EncodePredictResponse(request, servable, plan, servable.outputs, TaskTiming(), &response);
+    EXPECT_EQ(response.outputs(0).labels_size(), wanted ? 2 : 0);
+  }
 }
 
 TEST(EncodePredictResponseTest, SoftmaxLogProbabilitiesRunAlongTheLastDimension) {

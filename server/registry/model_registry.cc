@@ -6,154 +6,22 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
 #include "model/base/log.h"
 #include "model/base/status_macros.h"
 #include "model/base/utf8.h"
 #include "server/registry/model_loader.h"
+#include "server/registry/routing.h"
 #include "server/registry/version_policy.h"
 #include "server/registry/warm_up.h"
 
 namespace sigserve {
 namespace {
 
-// One version as listed: loading, ready (then it has a servable; an error says why a newer state
-// of its files does not serve) or failed (then an error).
-struct Version {
-  int64_t number = 0;
-  VersionState state = VersionState::kLoading;
-  absl::Status error = absl::OkStatus();
-  ServableHandle servable = nullptr;
-  std::string source = "";  // ModelLoader::Fingerprint of what it was loaded from
-  std::optional<uint64_t> contents = std::nullopt;  // ModelLoader::HashContents, where it is known
-  bool labelled_only = false;                       // version_policy does not serve it
+using ModelPtr = std::shared_ptr<const ModelRecord>;
 
-  std::string reason() const { return std::string(error.message()); }
-};
-
-// One model as Find() sees it; replaced as a whole, never changed.
-struct Model {
-  std::vector<Version> versions;  // newest first
-  std::map<std::string, int64_t> labels;
-  std::vector<std::string> ignored;  // what looked like a version but is none, with the reason
-  absl::Status problem;              // of its directory or config.pbtxt
-  bool unloaded_by_hand = false;
-};
-using ModelPtr = std::shared_ptr<const Model>;
-
-constexpr absl::string_view kLabelledOnly =
-    "config.pbtxt gives it a label, but its version_policy does not serve it: only requests for "
-    "the "
-    "label or the number get it";
-
-/// Of the versions that the policy serves, if one is ready; else of those that have a label.
-const Version* NewestReady(const Model& model) {
-  const Version* labelled = nullptr;
-  for (const Version& version : model.versions) {
-    if (version.state != VersionState::kReady) continue;
-    if (!version.labelled_only) return &version;
-    if (labelled == nullptr) labelled = &version;
-  }
-  return labelled;
-}
-
-std::vector<int64_t> ReadyVersions(const Model& model) {
-  std::vector<int64_t> ready;
-  for (const Version& version : model.versions) {
-    if (version.state == VersionState::kReady) ready.push_back(version.number);
-  }
-  std::reverse(ready.begin(), ready.end());
-  return ready;
-}
-
-const Version* FindVersion(const Model& model, int64_t number) {
-  for (const Version& version : model.versions) {
-    if (version.number == number) return &version;
-  }
-  return nullptr;
-}
-
-// Names come from clients: cut and escaped before they are said back.
-std::string Printable(absl::string_view name) {
-  constexpr size_t kMaxName = 128;
-  return absl::StrCat(absl::CEscape(name.substr(0, kMaxName)), name.size() > kMaxName ? "..." : "");
-}
-
-std::string ListOf(std::vector<std::string> items) {
-  constexpr size_t kMaxListed = 20;
-  if (items.empty()) return "none";
-  const size_t more = items.size() > kMaxListed ? items.size() - kMaxListed : 0;
-  items.resize(items.size() - more);
-  return absl::StrCat(absl::StrJoin(items, ", "),
-                      more > 0 ? absl::StrCat(" and ", more, " more") : "");
-}
-
-std::string VersionList(const Model& model) {
-  std::vector<std::string> items;
-  for (const Version& version : model.versions) {
-    items.push_back(
-        absl::StrCat(version.number, version.state == VersionState::kReady ? "" : " (not ready)"));
-  }
-  return ListOf(std::move(items));
-}
-
-absl::Status NotReady(absl::string_view model, const Version& version) {
-  return absl::UnavailableError(absl::StrCat(
-      "model '", model, "' version ", version.number, " is not ready: ",
-      version.state == VersionState::kLoading ? "it is being loaded" : version.reason()));
-}
-
-std::string ReadyReason(const Version& version, const Model& model) {
-  if (model.problem.ok() && version.labelled_only) return std::string(kLabelledOnly);
-  return std::string(model.problem.message());
-}
-
-std::string WhyNoVersions(const Model& model) {
-  if (!model.problem.ok()) return std::string(model.problem.message());
-  return absl::StrCat(
-      "it has no versions in the repository",
-      model.ignored.empty() ? "" : absl::StrCat("; ignored there: ", ListOf(model.ignored)));
-}
-
-absl::StatusOr<ServableHandle> Select(const ModelQuery& query, const Model& model) {
-  std::optional<int64_t> wanted = query.version;
-  if (!wanted.has_value()) {
-    const auto it = model.labels.find(query.label.empty() ? "stable" : std::string(query.label));
-    if (it != model.labels.end()) {
-      wanted = it->second;
-    } else if (!query.label.empty() && query.label != "stable" && query.label != "latest") {
-      std::vector<std::string> labels = {"latest", "stable"};
-      for (const auto& [label, version] : model.labels) {
-        if (label != "stable" && label != "latest") labels.push_back(label);
-      }
-      return absl::NotFoundError(absl::StrCat("model '", query.model, "' has no version label '",
-                                              Printable(query.label),
-                                              "'; it has: ", ListOf(std::move(labels))));
-    }
-  }
-  if (wanted.has_value()) {
-    const Version* version = FindVersion(model, *wanted);
-    if (version == nullptr) {
-      return absl::NotFoundError(
-          absl::StrCat("Request for unknown model: '", query.model, "' version ", *wanted,
-                       " is not found; it has versions: ", VersionList(model)));
-    }
-    if (version->state != VersionState::kReady) return NotReady(query.model, *version);
-    return version->servable;
-  }
-  const Version* newest = NewestReady(model);
-  if (newest != nullptr) return newest->servable;
-  if (model.versions.empty()) {
-    return absl::UnavailableError(
-        absl::StrCat("model '", query.model, "' is not ready: ", WhyNoVersions(model)));
-  }
-  return NotReady(query.model, model.versions.front());
-}
-
-Version Failed(int64_t number, absl::Status error) {
+VersionRecord Failed(int64_t number, absl::Status error) {
   return {.number = number, .state = VersionState::kFailed, .error = std::move(error)};
 }
 
@@ -161,31 +29,31 @@ bool Contains(const std::vector<int64_t>& numbers, int64_t number) {
   return std::find(numbers.begin(), numbers.end(), number) != numbers.end();
 }
 
-ModelPtr Finished(Model model) {
+ModelPtr Finished(ModelRecord model) {
   std::sort(model.versions.begin(), model.versions.end(),
-            [](const Version& a, const Version& b) { return a.number > b.number; });
-  return std::make_shared<const Model>(std::move(model));
+            [](const VersionRecord& a, const VersionRecord& b) { return a.number > b.number; });
+  return std::make_shared<const ModelRecord>(std::move(model));
 }
 
-void Retire(absl::string_view name, const std::vector<int64_t>& numbers, Model* model) {
+void Retire(absl::string_view name, const std::vector<int64_t>& numbers, ModelRecord* model) {
   for (const int64_t number : numbers) {
     SIGSERVE_LOG(kInfo, "model '", name, "' version ", number, " unloaded");
     model->versions.erase(
         std::remove_if(model->versions.begin(), model->versions.end(),
-                       [number](const Version& version) { return version.number == number; }),
+                       [number](const VersionRecord& version) { return version.number == number; }),
         model->versions.end());
   }
 }
 
 // A polled repository would repeat the same failure for ever.
-void LogIfNew(absl::string_view name, const Version& failed, const Model& before) {
-  const Version* known = FindVersion(before, failed.number);
+void LogIfNew(absl::string_view name, const VersionRecord& failed, const ModelRecord& before) {
+  const VersionRecord* known = FindVersion(before, failed.number);
   if (known != nullptr && known->error == failed.error) return;
   SIGSERVE_LOG(kError, "model '", name, "' version ", failed.number,
                failed.state == VersionState::kReady ? ": " : " is not ready: ", failed.reason());
 }
 
-void LogIfNew(absl::string_view name, const absl::Status& problem, const Model& before) {
+void LogIfNew(absl::string_view name, const absl::Status& problem, const ModelRecord& before) {
   if (problem.ok() || problem == before.problem) return;
   SIGSERVE_LOG(kError, "model '", name, "': ", problem.message(),
                NewestReady(before) == nullptr ? "" : "; what served goes on");
@@ -235,8 +103,8 @@ class RegistryImpl : public ModelRegistry {
     absl::MutexLock loading(&load_mutex_);
     const ModelPtr current = Get(model);
     if (current == nullptr) return UnknownModel(model);
-    auto next = std::make_shared<Model>(*current);
-    for (Version& version : next->versions) {
+    auto next = std::make_shared<ModelRecord>(*current);
+    for (VersionRecord& version : next->versions) {
       version = Failed(version.number, absl::UnavailableError("unloaded"));
     }
     next->unloaded_by_hand = true;
@@ -282,7 +150,7 @@ class RegistryImpl : public ModelRegistry {
     std::vector<VersionStatus> versions;
     const ModelPtr model = Get(name);
     if (model == nullptr) return versions;
-    for (const Version& version : model->versions) {
+    for (const VersionRecord& version : model->versions) {
       const bool config = version.state == VersionState::kReady && version.error.ok();
       versions.push_back(
           {std::string(name), version.number, version.state,
@@ -332,9 +200,7 @@ class RegistryImpl : public ModelRegistry {
 
   absl::Status UnknownModel(absl::string_view model) const ABSL_LOCKS_EXCLUDED(mutex_) {
     const std::set<std::string> names = Names();
-    return absl::NotFoundError(
-        absl::StrCat("Request for unknown model: '", Printable(model),
-                     "' is not found; this server has: ", ListOf({names.begin(), names.end()})));
+    return sigserve::UnknownModel(model, {names.begin(), names.end()});
   }
 
   // Swaps a model in (null: takes it out) and tells the listener when its readiness changed. What
@@ -372,7 +238,7 @@ class RegistryImpl : public ModelRegistry {
   void KeepWithProblem(const std::string& name, const absl::Status& problem)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(load_mutex_) ABSL_LOCKS_EXCLUDED(mutex_) {
     const ModelPtr before = Get(name);
-    Model next = before == nullptr ? Model{} : *before;
+    ModelRecord next = before == nullptr ? ModelRecord{} : *before;
     LogIfNew(name, problem, next);
     next.problem = problem;
     Replace(name, Finished(std::move(next)));
@@ -382,10 +248,10 @@ class RegistryImpl : public ModelRegistry {
   // Loads and lets go what the policy asks for. The error of the newest version that failed.
   absl::Status BringInLine(const ModelEntry& entry, ChangeCheck check)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(load_mutex_) ABSL_LOCKS_EXCLUDED(mutex_);
-  Version Load(absl::string_view model, int64_t number, const ModelOptions& options) const;
+  VersionRecord Load(absl::string_view model, int64_t number, const ModelOptions& options) const;
   // A ready version, loaded again if its files have changed; as it is when they do not load.
-  Version Refresh(absl::string_view model, const Version& version, const ModelOptions& options,
-                  ChangeCheck check) const;
+  VersionRecord Refresh(absl::string_view model, const VersionRecord& version,
+                        const ModelOptions& options, ChangeCheck check) const;
 
   Repository* const repository_;
   const Clock* const clock_;
@@ -400,8 +266,8 @@ class RegistryImpl : public ModelRegistry {
   std::vector<IgnoredEntry> ignored_ ABSL_GUARDED_BY(mutex_);
 };
 
-Version RegistryImpl::Load(absl::string_view model, int64_t number,
-                           const ModelOptions& options) const {
+VersionRecord RegistryImpl::Load(absl::string_view model, int64_t number,
+                                 const ModelOptions& options) const {
   const MonotonicTime start = clock_->Monotonic();
   // Taken before the files are read: what changes meanwhile shows as a difference next time.
   absl::StatusOr<std::string> source = loader_.Fingerprint(model, number, options);
@@ -420,9 +286,9 @@ Version RegistryImpl::Load(absl::string_view model, int64_t number,
           .source = *std::move(source)};
 }
 
-Version RegistryImpl::Refresh(absl::string_view model, const Version& version,
-                              const ModelOptions& options, ChangeCheck check) const {
-  Version kept = version;
+VersionRecord RegistryImpl::Refresh(absl::string_view model, const VersionRecord& version,
+                                    const ModelOptions& options, ChangeCheck check) const {
+  VersionRecord kept = version;
   const absl::StatusOr<std::string> source = loader_.Fingerprint(model, version.number, options);
   kept.error = repository_->WithoutRoot(source.status());
   if (!source.ok()) return kept;
@@ -435,7 +301,7 @@ Version RegistryImpl::Refresh(absl::string_view model, const Version& version,
       *source == version.source &&
       (check == ChangeCheck::kStamps || (contents.has_value() && contents == version.contents));
   if (unchanged) return kept;
-  Version changed = Load(model, version.number, options);
+  VersionRecord changed = Load(model, version.number, options);
   changed.contents = contents;
   if (changed.state == VersionState::kReady) return changed;
   kept.error =
@@ -445,10 +311,10 @@ Version RegistryImpl::Refresh(absl::string_view model, const Version& version,
 
 absl::Status RegistryImpl::BringInLine(const ModelEntry& entry, ChangeCheck check) {
   const ModelPtr before = Get(entry.name);
-  const Model current = before == nullptr ? Model{} : *before;
+  const ModelRecord current = before == nullptr ? ModelRecord{} : *before;
   absl::StatusOr<ModelOptions> options = loader_.LoadOptions(entry);
   if (!options.ok()) options = repository_->WithoutRoot(options.status());
-  Model next;
+  ModelRecord next;
   next.labels = options.ok() ? options->version_labels : current.labels;
   next.ignored = entry.ignored;
   next.problem = options.status();
@@ -457,8 +323,8 @@ absl::Status RegistryImpl::BringInLine(const ModelEntry& entry, ChangeCheck chec
       PlanVersions(entry.versions, ReadyVersions(current),
                    options.ok() ? options->version_policy : VersionPolicy{}, next.labels);
 
-  std::vector<Version> tried;
-  for (const Version& version : current.versions) {
+  std::vector<VersionRecord> tried;
+  for (const VersionRecord& version : current.versions) {
     if (version.state != VersionState::kReady || Contains(plan.unload, version.number)) continue;
     if (!options.ok() || Contains(plan.retire, version.number)) {
       next.versions.push_back(version);
@@ -467,7 +333,7 @@ absl::Status RegistryImpl::BringInLine(const ModelEntry& entry, ChangeCheck chec
     }
   }
   if (before == nullptr && !plan.load.empty()) {  // seen as loading meanwhile
-    Model loading = next;
+    ModelRecord loading = next;
     for (const int64_t number : plan.load) loading.versions.push_back({.number = number});
     Replace(entry.name, Finished(std::move(loading)));
   }
@@ -483,7 +349,7 @@ absl::Status RegistryImpl::BringInLine(const ModelEntry& entry, ChangeCheck chec
   }
   absl::Status error = options.status();
   int64_t newest_failed = 0;
-  for (const Version& version : tried) {
+  for (const VersionRecord& version : tried) {
     if (version.error.ok()) continue;
     LogIfNew(entry.name, version, current);
     if (version.number < newest_failed) continue;
@@ -491,9 +357,9 @@ absl::Status RegistryImpl::BringInLine(const ModelEntry& entry, ChangeCheck chec
     error = version.error;
   }
   next.versions.insert(next.versions.end(), tried.begin(), tried.end());
-  for (Version& version : next.versions) {
+  for (VersionRecord& version : next.versions) {
     version.labelled_only = Contains(plan.labelled_only, version.number);
-    const Version* known = FindVersion(current, version.number);
+    const VersionRecord* known = FindVersion(current, version.number);
     if (version.labelled_only && (known == nullptr || !known->labelled_only)) {
       SIGSERVE_LOG(kWarning, "model '", entry.name, "' version ", version.number, ": ",
                    kLabelledOnly);

@@ -132,6 +132,22 @@ absl::StatusOr<std::shared_ptr<const Executable>> ModelLoader::Compile(
   return checked->executable;
 }
 
+namespace {
+
+/// torch.onnx.export fixes the batch size at that of its example, mostly 1, unless told otherwise.
+void WarnOfFixedBatch(absl::string_view model, int64_t version, const Signature& signature) {
+  for (const InputSignature& input : signature.inputs) {
+    if (input.any_rank || input.shape.rank() < 2 || input.shape[0] != 1) continue;
+    SIGSERVE_LOG(kWarning, "model '", model, "' version ", version, ": input '", input.name,
+                 "' has the shape ", input.shape.ToString(),
+                 ": each request can have only 1 row; export the model with dynamic_axes to serve "
+                 "batches");
+    return;
+  }
+}
+
+}  // namespace
+
 absl::StatusOr<ServableHandle> ModelLoader::LoadVersion(absl::string_view model, int64_t version,
                                                         const ModelOptions& options) const {
   const std::string path =
@@ -145,6 +161,7 @@ absl::StatusOr<ServableHandle> ModelLoader::LoadVersion(absl::string_view model,
     absl::StatusOr<std::shared_ptr<const Executable>> executable =
         Compile(directory, *graph, options.numerics);
     if (!executable.ok()) return Annotate(executable.status(), path);
+    WarnOfFixedBatch(model, version, (*executable)->signature());
     return Servable::Create(std::string(model), version, options, *std::move(executable));
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError(absl::StrCat(path, ": not enough memory to load it"));

@@ -304,6 +304,14 @@ void AddOtherFormats(std::vector<HostileInput>* inputs) {
            "looks like safetensors"},
           {"103 noise", "noise", kUi, "PT_FORMAT"},
           {"103 a bare pickle", Whole("}"), kUi, "PT_FORMAT: the file is a pickle"},
+          {"103 a pickle of scikit-learn",
+           "\x80\x04\x95\x20\x8c\x1asklearn.linear_model._logistic\x94\x8c\x12LogisticRegression",
+           kUi,
+           "PT_FORMAT: the file is a pickle of scikit-learn: convert the model to ONNX with "
+           "skl2onnx"},
+          {"103 a pickle of XGBoost", "\x80\x04\x95\x20\x8c\x0fxgboost.sklearn\x94", kUi,
+           "PT_FORMAT: the file is a pickle of XGBoost: convert the model to ONNX with "
+           "onnxmltools"},
       },
       inputs);
 }

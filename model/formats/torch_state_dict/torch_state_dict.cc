@@ -240,6 +240,33 @@ absl::string_view LooksLike(absl::string_view bytes) {
   return "nothing known";
 }
 
+/// Estimators of other libraries, which people also pickle; the first class's module names the
+/// library.
+absl::Status RefuseOtherLibraries(absl::string_view pickle) {
+  struct Library {
+    absl::string_view module, name, converter;
+  };
+  constexpr Library kLibraries[] = {{"sklearn.", "scikit-learn", "skl2onnx"},
+                                    {"xgboost.", "XGBoost", "onnxmltools"},
+                                    {"lightgbm.", "LightGBM", "onnxmltools"},
+                                    {"catboost", "CatBoost", "its save_model(format='onnx')"}};
+  constexpr size_t kStart = 256;
+  const absl::string_view start = pickle.substr(0, kStart);
+  const Library* first = nullptr;
+  size_t at = start.size();
+  for (const Library& library : kLibraries) {
+    const size_t found = start.find(library.module);
+    if (found < at) {
+      at = found;
+      first = &library;
+    }
+  }
+  if (first == nullptr) return absl::OkStatus();
+  return Unsupported("PT_FORMAT",
+                     absl::StrCat("the file is a pickle of ", first->name,
+                                  ": convert the model to ONNX with ", first->converter));
+}
+
 }  // namespace
 
 absl::StatusOr<NamedTensors> ReadTorchStateDict(absl::string_view bytes) {
@@ -249,6 +276,7 @@ absl::StatusOr<NamedTensors> ReadTorchStateDict(absl::string_view bytes) {
   }
   if (absl::StartsWith(bytes, kLegacyMagic)) return ReadLegacy(bytes);
   if (bytes[0] == '\x80' || bytes[0] == 'c' || bytes[0] == '(') {
+    SIGSERVE_RETURN_IF_ERROR(RefuseOtherLibraries(bytes));
     // A pickle of another kind: what is wrong with it says more than its kind.
     SIGSERVE_RETURN_IF_ERROR(
         ReadPickle(bytes.substr(0, kMaxPickleBytes), /*legacy=*/true).status());

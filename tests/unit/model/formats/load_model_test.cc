@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "model/formats/safetensors/safetensors.h"
 #include "tests/support/fake_file_system.h"
 #include "tests/support/status_matchers.h"
@@ -43,6 +44,29 @@ TEST_F(LoadModelTest, AnArchitectureAndItsWeights) {
 
 TEST_F(LoadModelTest, NothingThere) {
   EXPECT_THAT(Load(), StatusIs(StatusCode::kNotFound, HasSubstr("m/1/model.onnx")));
+}
+
+TEST_F(LoadModelTest, FilesUnderOtherNamesAreListed) {
+  EXPECT_THAT(Load(), StatusIs(StatusCode::kNotFound, HasSubstr("the directory is empty")));
+  Write("net.onnx", "");
+  EXPECT_THAT(Load(),
+              StatusIs(StatusCode::kNotFound,
+                       "m/1/model.onnx: not found, nor is there a model.textproto; the directory "
+                       "has net.onnx: rename it to model.onnx, or set default_model_filename in "
+                       "config.pbtxt"));
+  ASSERT_OK(files_.RemoveAll("m/1/net.onnx"));
+  Write("weights.pth", "");
+  EXPECT_THAT(Load(),
+              StatusIs(StatusCode::kNotFound,
+                       HasSubstr("the directory has weights.pth: weights need a description of "
+                                 "their layers in model.textproto")));
+  ASSERT_OK(files_.RemoveAll("m/1/weights.pth"));
+  for (const std::string name : {"model.pkl", "model.joblib", "model.ubj"}) {
+    Write(name, "");
+    EXPECT_THAT(Load(), StatusIs(StatusCode::kNotFound,
+                                 HasSubstr(absl::StrCat(name, ": convert the model to ONNX"))));
+    ASSERT_OK(files_.RemoveAll("m/1/" + name));
+  }
 }
 
 TEST_F(LoadModelTest, NoWeights) {

@@ -59,6 +59,24 @@ TEST_F(ModelLoaderTest, LoadsInEveryPrecision) {
   EXPECT_OK(Load("precision: BF16 fast_math: true"));
 }
 
+TEST_F(ModelLoaderTest, WarnsOfABatchSizeFixedAtOne) {
+  const auto log_of_load = [this] {
+    testing::internal::CaptureStderr();
+    EXPECT_OK(Load(""));
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_THAT(log_of_load(), testing::Not(HasSubstr("fixed")));
+  GraphBuilder builder;
+  builder.AddOutput(
+      builder.AddNode("Sigmoid", {builder.AddInput("x", {.shape = Shape{1, 40}})}, "y"));
+  EXPECT_OK(
+      files_.WriteFile("/models/m/1/model.onnx", *WriteOnnx(*std::move(builder).Build(), "test")));
+  EXPECT_THAT(
+      log_of_load(),
+      HasSubstr("model 'm' version 1: input 'x' has the shape [1,40]: each request can have "
+                "only 1 row; export the model with dynamic_axes to serve batches"));
+}
+
 TEST_F(ModelLoaderTest, RefusesBf16ThatChangesTooMuch) {
   EXPECT_THAT(Load("precision: BF16 max_probability_change: 1e-6"),
               StatusIs(absl::StatusCode::kFailedPrecondition,

@@ -96,7 +96,8 @@ TensorSpec FromProto(const v1::TensorSpec& spec) {
           .any_rank = spec.any_rank(),
           .is_probability = spec.is_probability(),
           .labels = ToVector<std::string>(spec.labels()),
-          .thresholds = ToVector<float>(spec.thresholds())};
+          .thresholds = ToVector<float>(spec.thresholds()),
+          .column_names = ToVector<std::string>(spec.column_names())};
 }
 
 void SetOptimizer(const Sgd& sgd, v1::Optimizer* to) {

@@ -85,6 +85,7 @@ struct TensorSpec {
   bool is_probability = false;
   std::vector<std::string> labels = {};
   std::vector<float> thresholds = {};  // one for all entries of the last dimension, or one for each
+  std::vector<std::string> column_names = {};  // inputs: of the last dimension's entries, if known
 };
 
 struct ModelInfo {

@@ -1,5 +1,6 @@
 #include "client/cli/model_inputs.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -95,6 +96,42 @@ absl::Status CheckWidth(const InputData& data, const std::vector<int64_t>& shape
   return absl::InvalidArgumentError(message);
 }
 
+/// A table's columns in the model's order. Unchanged where the file or the model names none.
+absl::StatusOr<InputArray> OrderColumns(const InputArray& array, const InputData& data,
+                                        const TensorSpec& spec, const ModelInfo& model) {
+  const std::vector<std::string>& given = data.column_names;
+  const std::vector<std::string>& wanted = spec.column_names;
+  if (given.empty() || wanted.empty() || given == wanted || array.shape.size() != 2) return array;
+  std::vector<size_t> from;  // by the model's column
+  std::vector<std::string> missing;
+  for (const std::string& name : wanted) {
+    const auto found = std::find(given.begin(), given.end(), name);
+    if (found == given.end()) missing.push_back(absl::StrCat("'", name, "'"));
+    from.push_back(static_cast<size_t>(found - given.begin()));
+  }
+  std::vector<std::string> unknown;
+  for (const std::string& name : given) {
+    if (std::find(wanted.begin(), wanted.end(), name) == wanted.end()) {
+      unknown.push_back(absl::StrCat("'", name, "'"));
+    }
+  }
+  if (!missing.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        data.source, ": ", model.name, " needs the columns ", absl::StrJoin(missing, ", "),
+        ", which the file lacks",
+        unknown.empty() ? "" : absl::StrCat("; it has ", absl::StrJoin(unknown, ", "), " instead"),
+        "; --no-header takes the columns by position"));
+  }
+  InputArray ordered = array;
+  const size_t width = given.size();
+  for (size_t row = 0; row * width < array.values.size(); ++row) {
+    for (size_t c = 0; c < width; ++c) {
+      ordered.values[row * width + c] = array.values[row * width + from[c]];
+    }
+  }
+  return ordered;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<Tensor>> FitToModel(const InputData& data, const ModelInfo& model) {
@@ -119,7 +156,8 @@ absl::StatusOr<std::vector<Tensor>> FitToModel(const InputData& data, const Mode
       shape.insert(shape.begin(), 1);
     }
     CLIENT_RETURN_IF_ERROR(CheckWidth(data, shape, *spec, model));
-    CLIENT_ASSIGN_OR_RETURN(std::string bytes, EncodeAs(spec->dtype, array, data.source));
+    CLIENT_ASSIGN_OR_RETURN(const InputArray ordered, OrderColumns(array, data, *spec, model));
+    CLIENT_ASSIGN_OR_RETURN(std::string bytes, EncodeAs(spec->dtype, ordered, data.source));
     tensors.push_back(
         {.name = spec->name,
          .dtype = spec->dtype == DataType::kUnspecified ? DataType::kFloat32 : spec->dtype,

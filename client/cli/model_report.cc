@@ -38,6 +38,7 @@ void WriteSpecJson(const TensorSpec& spec, JsonWriter* json) {
     json->EndArray();
   }
   if (spec.is_probability) json->Key("is_probability").Bool(true);
+  if (!spec.column_names.empty()) json->Key("column_names").Texts(spec.column_names);
   if (!spec.labels.empty()) json->Key("labels").Texts(spec.labels);
   if (!spec.thresholds.empty()) {
     json->Key("thresholds").BeginArray();

@@ -22,6 +22,8 @@ struct InputSignature {
   DType dtype = DType::kFloat32;
   bool any_rank = false;
   Shape shape;  // -1 = any size; empty when any_rank
+  /// Names of the last dimension's entries; empty if unknown.
+  std::vector<std::string> column_names = {};
 };
 
 struct OutputSignature {

@@ -118,7 +118,11 @@ void EncodeModel(const Servable& servable, v1::GetModelResponse* response) {
   response->set_version(servable.version());
   response->set_batchable(signature.batchable);
   response->set_max_batch_size(servable.max_batch_size());
-  for (const InputSignature& input : signature.inputs) EncodeSpec(input, response->add_inputs());
+  for (const InputSignature& input : signature.inputs) {
+    v1::TensorSpec* spec = response->add_inputs();
+    EncodeSpec(input, spec);
+    for (const std::string& column : input.column_names) spec->add_column_names(column);
+  }
   for (size_t i = 0; i < signature.outputs.size(); ++i) {
     const OutputSignature& output = signature.outputs[i];
     v1::TensorSpec* spec = response->add_outputs();

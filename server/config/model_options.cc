@@ -117,6 +117,27 @@ OutputOptions* OutputNamed(const std::string& name, ModelOptions* options) {
   return &options->output_options.back();
 }
 
+absl::Status ReadInputOptions(const inference::SigserveOptions::Input& input,
+                              ModelOptions* options) {
+  for (const InputOptions& other : options->input_options) {
+    if (other.name == input.name()) {
+      return Bad("sigserve.input '", input.name(), "' is given twice");
+    }
+  }
+  InputOptions& result = options->input_options.emplace_back();
+  result.name = input.name();
+  std::set<std::string> seen;
+  for (const std::string& column : input.column_names()) {
+    if (column.empty()) return Bad("sigserve.input '", input.name(), "': a column name is empty");
+    SIGSERVE_RETURN_IF_ERROR(CheckNoControls("sigserve.input.column_names", column));
+    if (!seen.insert(column).second) {
+      return Bad("sigserve.input '", input.name(), "': column '", column, "' is given twice");
+    }
+    result.column_names.push_back(column);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadOutputOptions(const inference::SigserveOptions::Output& output,
                                ModelOptions* options) {
   for (const OutputOptions& other : options->output_options) {
@@ -160,6 +181,9 @@ absl::Status ReadNumerics(const inference::SigserveOptions& sigserve, NumericsOp
 
 absl::Status ReadSigserveOptions(const inference::SigserveOptions& sigserve,
                                  ModelOptions* options) {
+  for (const auto& input : sigserve.input()) {
+    SIGSERVE_RETURN_IF_ERROR(ReadInputOptions(input, options));
+  }
   for (const auto& output : sigserve.output()) {
     SIGSERVE_RETURN_IF_ERROR(ReadOutputOptions(output, options));
   }

@@ -35,6 +35,11 @@ struct DeclaredTensor {
   std::vector<int64_t> dims = {};  // without the batch dimension when max_batch_size > 0
 };
 
+struct InputOptions {
+  std::string name;  // empty = the model's only input
+  std::vector<std::string> column_names = {};
+};
+
 struct OutputOptions {
   std::string name;  // empty = the model's only output
   std::vector<std::string> labels = {};
@@ -59,6 +64,7 @@ struct ModelOptions {
   std::optional<int64_t> max_batch_size;
   std::vector<DeclaredTensor> inputs;
   std::vector<DeclaredTensor> outputs;
+  std::vector<InputOptions> input_options;
   std::vector<OutputOptions> output_options;
   bool outputs_are_logits = false;
   bool forbid_nan = false;

@@ -76,9 +76,31 @@ absl::Status MatchTensor(absl::string_view kind, const DeclaredTensor& declared,
 }
 
 // -1 when the model does not say.
-int64_t LastDimension(const OutputSignature& output) {
-  if (output.any_rank) return -1;
-  return output.shape.rank() == 0 ? 1 : output.shape[output.shape.rank() - 1];
+template <typename T>
+int64_t LastDimension(const T& tensor) {
+  if (tensor.any_rank) return -1;
+  return tensor.shape.rank() == 0 ? 1 : tensor.shape[tensor.shape.rank() - 1];
+}
+
+absl::Status MatchInput(const InputOptions& options, ServableSettings* settings) {
+  std::vector<InputSignature>& inputs = settings->signature.inputs;
+  if (options.name.empty() && inputs.size() != 1) {
+    return Bad("sigserve.input has no name, and the model has ", inputs.size(),
+               " inputs: ", Names(inputs));
+  }
+  InputSignature* input = options.name.empty() ? inputs.data() : FindByName(options.name, &inputs);
+  if (input == nullptr) {
+    return Bad("sigserve.input '", options.name, "' is not in the model, which has ",
+               Names(inputs));
+  }
+  const int64_t last = LastDimension(*input);
+  const auto count = static_cast<int64_t>(options.column_names.size());
+  if (count > 0 && last >= 0 && count != last) {
+    return Bad("input '", input->name, "' has ", count, " column_names; its last dimension is ",
+               last);
+  }
+  input->column_names = options.column_names;
+  return absl::OkStatus();
 }
 
 absl::Status MatchOutput(const OutputOptions& options, ServableSettings* settings) {
@@ -164,6 +186,9 @@ absl::StatusOr<ServableSettings> MatchSettings(const ModelOptions& options,
     }
     settings.labels.push_back(output.labels);
     settings.thresholds.push_back({kDefaultThreshold});
+  }
+  for (const InputOptions& input : options.input_options) {
+    SIGSERVE_RETURN_IF_ERROR(MatchInput(input, &settings));
   }
   for (const OutputOptions& output : options.output_options) {
     SIGSERVE_RETURN_IF_ERROR(MatchOutput(output, &settings));

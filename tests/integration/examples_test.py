@@ -117,6 +117,20 @@ class ExamplesTest(unittest.TestCase):
         self.assertEqual(correct(self.infer(example, raw=True)), correct(example.expected))
         self.assertEqual(correct(example.expected), 139)
 
+    def test_sigctl_matches_columns_by_name(self):
+        header, rows = read_csv(EXAMPLES / "breast_cancer" / "test.csv")
+        order = list(range(len(header)))[::-1]
+        permuted = pathlib.Path(self.folder.name) / "permuted.csv"
+        permuted.write_text("\n".join(",".join(str(row[c]) for c in order) for row in [header] + rows) + "\n")
+
+        def predict(path):
+            out = subprocess.run(
+                [BIN / "sigctl", "predict", "breast_cancer", f"--input={path}", "--label-column=label", "--version=1",
+                 "--output=json", f"--address={self.address}"], check=True, capture_output=True, text=True, timeout=30).stdout
+            return json.loads(out)["outputs"][0]["probabilities"]
+
+        self.assertEqual(predict(permuted), predict(EXAMPLES / "breast_cancer" / "test.csv"))
+
     def test_sigctl_gives_the_same(self):
         example = Example("linear_3_2")
         out = subprocess.run(

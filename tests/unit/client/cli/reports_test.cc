@@ -95,6 +95,24 @@ TEST(FitToModelTest, WhatIsRefused) {
   }
 }
 
+TEST(FitToModelTest, NamedColumnsAreMatchedByName) {
+  ModelInfo model = OneInput(DataType::kFloat32, {-1, 3});
+  model.inputs[0].column_names = {"a", "b", "c"};
+  InputData data = Table({2, 3}, {1, 2, 3, 4, 5, 6});
+  const auto fit = [&] { return Elements<float>(FitToModel(data, model).value()[0]); };
+  EXPECT_THAT(fit(), ElementsAre(1, 2, 3, 4, 5, 6));  // a file without a header: by position
+  data.column_names = {"a", "b", "c"};
+  EXPECT_THAT(fit(), ElementsAre(1, 2, 3, 4, 5, 6));
+  data.column_names = {"c", "a", "b"};
+  EXPECT_THAT(fit(), ElementsAre(2, 3, 1, 5, 6, 4));
+  data.column_names = {"c", "a", "d"};
+  EXPECT_EQ(FitToModel(data, model).status().message(),
+            "f.csv: m needs the columns 'b', which the file lacks; it has 'd' instead; --no-header "
+            "takes the columns by position");
+  model.inputs[0].column_names.clear();
+  EXPECT_THAT(fit(), ElementsAre(1, 2, 3, 4, 5, 6));  // a model without names: by position
+}
+
 TEST(SliceTest, RowsThatCanBeCut) {
   ASSERT_OK_AND_ASSIGN(const auto tensors,
                        FitToModel(Table({3, 2}, {1, 2, 3, 4, 5, 6}), OneInput()));

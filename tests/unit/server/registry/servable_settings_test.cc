@@ -1,5 +1,9 @@
 #include "server/registry/servable_settings.h"
 
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/status_matchers.h"
@@ -50,6 +54,25 @@ TEST(MatchSettings, TheModelsOwnLabelsHoldUntilTheConfigHasSome) {
   ASSERT_OK_AND_ASSIGN(settings, MatchSettings(options, signature));
   EXPECT_THAT(settings.labels[0], ElementsAre("bad", "good"));
   EXPECT_THAT(settings.thresholds[0], ElementsAre(0.25F));
+}
+
+TEST(MatchSettings, ColumnNamesFitTheInputsLastDimension) {
+  ModelOptions options;
+  std::vector<std::string> thirty;
+  for (int i = 0; i < 30; ++i) thirty.push_back(absl::StrCat("c", i));
+  options.input_options = {{.name = "x", .column_names = thirty}};
+  Signature signature = Classifier();
+  signature.inputs[0].shape = Shape{-1, 30};
+  ASSERT_OK_AND_ASSIGN(const ServableSettings settings, MatchSettings(options, signature));
+  EXPECT_EQ(settings.signature.inputs[0].column_names, thirty);
+  options.input_options[0].column_names.pop_back();
+  EXPECT_THAT(MatchSettings(options, signature),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("input 'x' has 29 column_names; its last dimension is 30")));
+  options.input_options[0].name = "z";
+  EXPECT_THAT(MatchSettings(options, signature),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("sigserve.input 'z' is not in the model, which has")));
 }
 
 TEST(MatchSettings, LabelsOfTheModelMustBeUtf8) {

@@ -41,8 +41,8 @@ die() { echo "quickstart.sh: $*" >&2; exit 1; }
 cores=$(nproc)
 cat <<TEXT
 sigserve quickstart: installs Debian packages, builds, serves the example models, predicts, trains a second version.
-On a machine without them, the packages take 1 to 3 minutes and 1 GB of disk; the build takes about $(((30 + cores - 1) / cores)) minutes
-on this machine's $cores cores and 0.5 GB. A second run takes seconds.
+On a machine without them, the packages take up to 3 minutes and 0.7 GB of disk; the build takes about $(((14 + cores - 1) / cores)) minutes
+on this machine's $cores cores and 0.4 GB. A second run takes seconds.
 TEXT
 
 say "1. Install packages (next: build)"

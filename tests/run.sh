@@ -26,9 +26,18 @@ step() { # NAME COMMAND...: runs it; a failure is kept for the end.
 check_format() {
   find client model server tests \( -name '*.h' -o -name '*.cc' \) -print0 | xargs -0 -r clang-format-14 --dry-run -Werror
 }
-# Clang's thread-safety analysis of everything that ships, then clang-tidy on the same sources.
+# One clang build serves three checks: its thread-safety analysis of everything that ships, AddressSanitizer and
+# UndefinedBehaviorSanitizer in the tests of what reads bytes from outside, and clang-tidy on the same sources.
+reads_bytes='^(unit_model_formats.*|unit_server_(rpc|predict|codec|net|transport.*)|robustness|.*_fuzz)$'
 check_clang_build() {
-  cmake --preset debug -B build/check -DSIGSERVE_TESTS=OFF >/dev/null && cmake --build build/check -j "$(nproc)"
+  cmake --preset debug -B build/check -DSIGSERVE_TESTS=ON -DSIGSERVE_SANITIZE=address,undefined >/dev/null || return
+  local tests
+  mapfile -t tests < <(ctest --test-dir build/check -N -R "$reads_bytes" | sed -n 's/.*Test *#[0-9]*: //p')
+  [[ ${#tests[@]} -gt 0 ]] || { echo "no tests match $reads_bytes" >&2; return 1; }
+  cmake --build build/check -j "$(nproc)" --target sigserve sigctl "${tests[@]}" # ctest's names are the targets'
+}
+check_bytes() {
+  ctest --test-dir build/check -j "$(nproc)" --output-on-failure -R "$reads_bytes"
 }
 check_tidy() {
   find client model server -name '*.cc' -print0 |
@@ -42,6 +51,7 @@ if ! $fast; then
   deploy/install_packages.sh build test check
   step "clang-format" check_format
   step "clang -Wthread-safety" check_clang_build
+  step "ASan and UBSan on what reads bytes" check_bytes
   step "clang-tidy" check_tidy
 else
   deploy/install_packages.sh build test

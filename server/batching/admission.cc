@@ -11,10 +11,10 @@
 namespace sigserve {
 namespace {
 
-// So many requests may wait whatever the model's cost, but for max_time: clients that keep a few
-// calls in flight each are no overload.
+// The time of this many requests is an acceptable delay for any model, within max_time: a few
+// clients that each keep some calls in flight are not an overload.
 constexpr double kAlwaysFine = 64;
-// A burst may make requests wait for so many times what a model's latency should be, no longer.
+// How many times the model's delay target a burst may make requests wait.
 constexpr double kBurst = 4;
 // Looking for dead tasks within the queues, not only at their fronts.
 constexpr absl::Duration kSweepEvery = absl::Milliseconds(1);
@@ -128,7 +128,7 @@ std::optional<Scheduler::Dropped> Scheduler::Refuse(MonotonicTime now, const Bat
       std::min(static_cast<double>(options_.workers),
                std::ceil(static_cast<double>(task.rows) / static_cast<double>(GoodRows(target))));
   const absl::Duration run = FromNs(EstimateNs(target, task.rows) * target.cost->stretch() / parts);
-  // A guess refuses nobody: nothing would ever correct it.
+  // A guess refuses no request: without a run, nothing would ever correct it.
   const bool known = target.cost->curve().known();
   if (now + wait + (known ? run : absl::ZeroDuration()) > task.deadline) {
     return dropped(DropReason::kCannotFinish,

@@ -42,7 +42,7 @@ class BatchRunner {
   absl::Span<const TensorView> Concatenate(absl::Span<Task> tasks, int64_t rows);
   /// The task's inputs, in aligned memory.
   absl::Span<const TensorView> Aligned(const Task& task);
-  /// The buffer of an input, with room for so many bytes.
+  /// The buffer of an input, with room for `bytes` bytes.
   void* Room(size_t input, size_t bytes);
 
   const Clock* const clock_;

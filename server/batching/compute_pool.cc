@@ -14,7 +14,7 @@ namespace {
 
 // Added to the process's own nice value: below the I/O threads, above training unless the process
 // is at 9 or more. Enough for an I/O thread never to have used up its share, little enough to get
-// on beside others' work.
+// on next to other work.
 constexpr int kNice = 10;
 
 /// On Linux a thread has a nice value and a policy of its own. Where they are refused, batches only

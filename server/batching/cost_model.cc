@@ -9,13 +9,13 @@ namespace {
 
 // The first batches of a size are often slow (cold caches, memory taken): the best of them counts.
 constexpr int kFirstBatches = 3;
-// A size's time is the average of about so many batches.
+// A size's time is the average of about this many batches.
 constexpr int kAveraged = 16;
-// A batch that took more than so many times the usual counts as that.
+// A batch that took more than this many times the average counts as exactly that.
 constexpr float kOutlier = 4;
-// A size that was not seen for so many batches of others has half its weight.
+// After this many batches of other sizes, a size that did not occur has half its weight.
 constexpr double kHalfLife = 256;
-// Once a size is known, every so many batches are enough to fit the line again.
+// Once a size is known, the line is fitted again after every this many batches.
 constexpr int kFitEvery = 8;
 constexpr float kLeastNs = 1;
 // How fast the stretch follows, and where it is held.

@@ -1,7 +1,7 @@
 // What a batch of a model costs: a + b·rows, learned from the batches that ran. Sizes are kept
-// apart by powers of two, so that rare large batches count beside many small ones; an outlier (a
-// thread that lost its processor) moves an estimate little, a lasting change moves it within some
-// tens of batches. Before the first batch nothing is known.
+// apart by powers of two, so that rare large batches count as well as many small ones; an outlier
+// (a thread that lost its processor) moves an estimate little, a lasting change moves it within
+// some tens of batches. Before the first batch nothing is known.
 //
 // Where costs are measured in processor time, what passes meanwhile is longer: its stretch.
 //
@@ -34,11 +34,11 @@ struct CostCurve {
 
 class CostModel {
  public:
-  /// A batch of so many rows took so long.
+  /// Records that a batch of `rows` rows took `took`.
   void Observe(int64_t rows, absl::Duration took);
   CostCurve curve() const { return curve_.load(std::memory_order_relaxed); }
 
-  /// A batch took so many times what the curve had said.
+  /// Records that a batch took `ratio` times its estimate.
   void ObserveStretch(double ratio);
   /// How many times its estimate a batch takes: busy processors. 1 until observed.
   double stretch() const { return stretch_.load(std::memory_order_relaxed); }
@@ -59,7 +59,7 @@ class CostModel {
   std::atomic<CostCurve> curve_{CostCurve{}};
   std::atomic<double> stretch_{1};
   std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
-  // Below: who has set busy_.
+  // The members below belong to the thread that has set busy_.
   std::array<Size, kSizes> sizes_;
   int64_t observed_ = 0;
 };

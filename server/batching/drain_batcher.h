@@ -18,7 +18,7 @@
 namespace sigserve {
 
 struct DrainBatcherOptions {
-  /// A batch of several tasks has at most so many rows and input bytes.
+  /// Limits of a batch of several tasks: rows, and bytes of input.
   int64_t max_rows = 512;
   int64_t max_bytes = int64_t{1} << 20;
   /// What one model may hold the thread for in a turn, by estimate.

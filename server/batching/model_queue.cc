@@ -7,9 +7,10 @@
 namespace sigserve {
 namespace {
 
-// A batch's time, by estimate: so long that what it costs beside its rows is a twentieth of it,
-// within these bounds. Where a single row is long, four times that but no longer than kLongest:
-// others wait for one anyway, and a batch of several is the model's only chance to keep up.
+// The estimated time of a good batch: long enough that the cost of the batch itself is a twentieth
+// of it, within these bounds. Where a single row is long, four times that but no longer than
+// kLongest: others wait for one anyway, and a batch of several is the model's only chance to keep
+// up.
 constexpr double kWorthwhile = 21;
 constexpr absl::Duration kShortBatch = absl::Milliseconds(1);
 constexpr absl::Duration kLongBatch = absl::Milliseconds(20);

@@ -14,14 +14,14 @@
 
 namespace sigserve {
 
-/// What a batch of so many rows takes; a guess until the model's cost is known.
+/// The time of a batch of `rows` rows; a guess until the model's cost is known.
 double EstimateNs(const BatchTarget& target, int64_t rows);
 
-/// Rows of a batch that is long enough to be worth what it costs beside its rows, and not so long
-/// that others or the model's latency target suffer; at least 1. Requests with more are large.
+/// Rows of a batch that is long enough to be worth its fixed cost, and not so long that other
+/// models or the model's latency target suffer; at least 1. Requests with more are large.
 int64_t GoodRows(const BatchTarget& target);
 
-/// What so many rows add to the work that waits: their share of good batches.
+/// What `rows` rows add to the queued work: their share of good batches.
 double QueuedNs(const BatchTarget& target, int64_t rows);
 
 /// When a waiting task is due: its deadline, or a second after it came, so that none waits for ever

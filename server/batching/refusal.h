@@ -1,5 +1,5 @@
-// Why a task is not run. Refusals for want of room or time are RESOURCE_EXHAUSTED and carry when to
-// try again, from whoever refuses to whoever answers.
+// Why a task is not run. Refusals for lack of room or time are RESOURCE_EXHAUSTED and carry the
+// time after which to retry, from the scheduler to the code that answers.
 #pragma once
 
 #include <optional>

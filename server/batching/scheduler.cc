@@ -88,7 +88,8 @@ void Scheduler::Offer(MonotonicTime now, const BatchTarget& target, Task task) {
     model = models_.emplace_back(std::make_unique<ModelQueue>()).get();
     model->target = &target;
   }
-  // Who was idle starts where the others are: nobody saves up turns.
+  // Weighted fair queueing: a model that was idle starts at the current virtual time, so it saves
+  // up no turns.
   if (!model->waiting()) model->turn = std::max(model->turn, turn_);
   Lane& lane = model->LaneOf(task);
   if (lane.empty()) lane.used_ns = std::max(lane.used_ns, model->OtherLane(task).used_ns);

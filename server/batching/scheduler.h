@@ -35,8 +35,8 @@ namespace sigserve {
 struct SchedulerOptions {
   /// Batches that run at the same time.
   int workers = 1;
-  /// Waiting that is fine for as long as it lasts: so long, or until 64 requests have run, if that
-  /// is longer; half of a model's latency target if that is set.
+  /// CoDel's target (Nichols and Jacobson, Controlling Queue Delay, 2012): acceptable queueing
+  /// delay, or the time of 64 requests if that is longer; half of a model's latency target if set.
   absl::Duration delay_target = absl::Milliseconds(25);
   absl::Duration delay_interval = absl::Milliseconds(100);
   /// What may wait of one model: compute time, for each worker, and rows. No more time than four
@@ -119,7 +119,7 @@ class Scheduler {
   int64_t ShareOfBytes(const BatchTarget& target) const;
   /// Drops what others have beyond their shares until all that waits fits.
   void MakeRoomFor(const ModelQueue* model);
-  /// Until a task runs that has so much of its own model's work before it.
+  /// Estimated wait for a task with `ahead_ns` of its own model's work queued ahead of it.
   absl::Duration Wait(MonotonicTime now, const BatchTarget& target, double ahead_ns) const;
   absl::Duration DelayTarget(const BatchTarget& target) const;
   /// Takes a task out of its queue.

@@ -151,7 +151,7 @@ void SplitTask::End(int64_t rows, const absl::Status& status) {
     timing = timing_;
     results = results_.get();
   }
-  // The last part: nobody else is here.
+  // The last part: no other thread uses the task any more.
   if (timing.queued == absl::InfiniteDuration()) timing.queued = absl::ZeroDuration();
   whole_.done(result, result.ok() ? results : nullptr, timing);
 }

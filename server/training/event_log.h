@@ -1,5 +1,5 @@
 // What happened in one job, as numbered events that any number of watchers read by offset: a slow
-// watcher costs nothing, and nobody touches the trainer. Thread-safe. Memory: about 100 bytes per
+// watcher costs nothing and never delays the trainer. Thread-safe. Memory: about 100 bytes per
 // epoch event; the job runner appends at most some 10,000 of them (RecordsEpoch).
 #pragma once
 

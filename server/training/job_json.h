@@ -1,4 +1,4 @@
-// Jobs as JSON: the record on disk (job_store) and the training.json beside a published model.
+// Jobs as JSON: the record on disk (job_store) and the training.json next to a published model.
 // Pure functions.
 #pragma once
 

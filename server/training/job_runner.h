@@ -92,7 +92,8 @@ class JobRunner {
   void Stop(absl::Duration patience = absl::InfiniteDuration()) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  // Guarded by mutex_: status, events. The request belongs to whoever took the job from the queue.
+  // Guarded by mutex_: status, events. The request belongs to the thread that took the job from the
+  // queue.
   struct Job {
     JobStatus status;
     std::shared_ptr<EventLog> events;

@@ -27,7 +27,7 @@ absl::StatusOr<bool> AddRecurrent(const model::Layer& layer, NetBuilder& net);
 
 /// INVALID_ARGUMENT ARCH_ARGUMENT.
 absl::Status BadArgument(absl::string_view text);
-/// Only `allowed` arguments are set, beside type and key.
+/// Checks that only `allowed` arguments, type and key are set.
 absl::Status CheckArguments(const model::Layer& layer,
                             std::initializer_list<absl::string_view> allowed);
 /// A size that must be there, from 1 to 2^31-1.

@@ -148,7 +148,7 @@ class Checker {
 };
 
 // The checksum that ONNX gives of external data: SHA-1, 40 digits. It tells a damaged file from a
-// whole one; it is no defence against whoever writes both.
+// whole one; it does not protect against an attacker who writes both.
 absl::StatusOr<std::string> HashOf(const RandomAccessFile& file) {
   const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> hash(EVP_MD_CTX_new(),
                                                                      &EVP_MD_CTX_free);

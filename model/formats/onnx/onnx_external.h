@@ -1,5 +1,5 @@
-// For the sources of this folder: tensors whose elements lie in files beside the model. Files come
-// from users, and a path from a file is a way out: only plain files in the version's folder or
+// For the sources of this folder: tensors whose elements lie in other files than the model. Files
+// come from users, and a path from a file is a way out: only plain files in the version's folder or
 // below it are opened, never through a link, and nothing is read before its size is known to fit.
 // Source: onnx/docs/ExternalData.md.
 #pragma once

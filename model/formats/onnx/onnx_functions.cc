@@ -63,7 +63,7 @@ class CallDepth {
 
 absl::Status RefuseFunctions(const onnx::ModelProto& model) {
   if (model.functions_size() == 0) return absl::OkStatus();
-  // Those that nobody could call are worse than unsupported.
+  // Functions that no caller could use are malformed, not merely unsupported.
   CallDepth depth(model);
   for (const onnx::FunctionProto& function : model.functions()) {
     SIGSERVE_RETURN_IF_ERROR(CheckName(function.name(), "function"));

@@ -1,8 +1,8 @@
 // For the sources of this folder: a look at a ModelProto's bytes before Protobuf makes objects of
 // them. What Protobuf would answer with a multiple of the file's memory is refused here: more
-// nodes, initializers, inputs or outputs than we take, and megabytes of fields that nobody reads.
-// The elements of initializers, nearly all of a large file, are set aside, so that they are copied
-// once: from the file into their tensors. Pure. Source: Protobuf's encoding guide.
+// nodes, initializers, inputs or outputs than we take, and megabytes of fields that the reader
+// ignores. The elements of initializers, nearly all of a large file, are set aside, so that they
+// are copied once: from the file into their tensors. Pure. Source: Protobuf's encoding guide.
 #pragma once
 
 #include <string>

@@ -11,7 +11,7 @@
 namespace sigserve {
 
 /// The graph as a serialized ModelProto. A declared size of -1 in dimension 0 becomes the symbolic
-/// dimension "N". `producer_version` ends up beside producer_name "sigserve". The same graph gives
+/// dimension "N". The producer is named "sigserve", with `producer_version`. The same graph gives
 /// the same bytes.
 absl::StatusOr<std::string> WriteOnnx(const Graph& graph, absl::string_view producer_version);
 

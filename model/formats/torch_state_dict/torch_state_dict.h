@@ -4,7 +4,7 @@
 // checked before memory is taken for a tensor. Pure functions; thread-safe.
 //
 // A checkpoint that holds the state_dict under "state_dict", "model_state_dict", "model", "net",
-// "network", "module" or "weights" is fine, and so is an optimizer's state beside it. Names stay as
+// "network", "module" or "weights" is fine, with or without an optimizer's state. Names stay as
 // they are in the file, "module." prefixes included. Views of shared storages are copied out.
 #pragma once
 

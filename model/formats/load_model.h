@@ -23,8 +23,8 @@ inline constexpr int64_t kMaxModelBytes = (int64_t{1} << 31) - 1;
 inline constexpr int64_t kMaxArchitectureBytes = int64_t{16} << 20;
 
 /// Errors start with the path of the file they are about. NOT_FOUND: neither kind of model is
-/// there (lists the files that are, and says what to do); INVALID_ARGUMENT: an architecture without weights, or with two files of them; else what
-/// the format's reader says.
+/// there (lists the files that are, and says what to do); INVALID_ARGUMENT: an architecture without
+/// weights, or with two files of them; else what the format's reader says.
 absl::StatusOr<Graph> LoadModel(FileSystem* files, const std::string& version_directory,
                                 const std::string& model_filename);
 

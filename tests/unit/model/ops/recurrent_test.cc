@@ -327,7 +327,7 @@ TEST(RecurrentLayer, RefusesWhatDoesNotFit) {
   refused(OpRunner("GRU", 14).With("input_forget", int64_t{1}), good, "'input_forget'");
 }
 
-// No steps: nothing else limits the rows. The states of so many need more bytes than can be
+// No steps: nothing else limits the rows. Their states need more bytes than can be
 // counted.
 TEST(Recurrent, StatesThatNoMemoryHoldsAreNotRun) {
   const TensorView x(DType::kFloat32, {0, int64_t{1} << 56, 1}, nullptr);

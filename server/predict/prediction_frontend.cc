@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "model/base/utf8.h"
 #include "server/batching/refusal.h"
 #include "server/rpc/status.h"
 #include "server/rpc/wire_message.h"
@@ -231,7 +232,9 @@ void PredictionFrontend::ModelStreamInfer(Call* call) {
   const inference::ModelInferRequest* request;
   const absl::Status parsed = call->Parse(call->message()->request(), &infer_cache_, &request);
   auto* response = call->MakeResponse<inference::ModelStreamInferResponse>();
-  response->mutable_infer_response()->set_id(request->id());
+  // A request that does not parse may have an id that is not UTF-8.
+  response->mutable_infer_response()->set_id(parsed.ok() ? request->id()
+                                                         : EscapeInvalidUtf8(request->id()));
   const auto done = [this, call](const absl::Status& status) {
     if (!status.ok()) {
       static_cast<inference::ModelStreamInferResponse*>(call->response())

@@ -97,6 +97,17 @@ TEST_F(PredictionFrontendTest, OnAStreamARefusalEndsItsMessageOnly) {
   EXPECT_EQ(response.error().code(), static_cast<int>(absl::StatusCode::kResourceExhausted));
 }
 
+// Protobuf keeps a string's bytes also when it refuses them.
+TEST_F(PredictionFrontendTest, AnIdThatIsNotUtf8ComesBackEscaped) {
+  const FakeMessage message = Send(testing_support::kModelStreamInfer,
+                                   "\x1a\x04"
+                                   "caf\xE9");
+  inference::ModelStreamInferResponse response;
+  ASSERT_TRUE(response.ParseFromString(message.reply));
+  EXPECT_EQ(response.infer_response().id(), "caf\\xe9");
+  EXPECT_NE(response.error_message(), "");
+}
+
 TEST_F(PredictionFrontendTest, OtherErrorsDoNot) {
   const FakeMessage message = Send(kPredict, "\xff\xff");
   EXPECT_THAT(*message.status, StatusIs(absl::StatusCode::kInvalidArgument,

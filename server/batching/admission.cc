@@ -43,9 +43,10 @@ void Scheduler::MakeRoomFor(const ModelQueue* model) {
       while (other != model && bytes_ > options_.max_bytes && lane->LastUnsplit() >= 0 &&
              other->bytes > ShareOfBytes(*other->target)) {
         Drop(other, lane, static_cast<size_t>(lane->LastUnsplit()), DropReason::kPushedOut,
-             Refusal(absl::StrCat("model '", other->target->model,
-                                  "': the queues are full, and others have less of them"),
-                     options_.delay_target));
+             Refusal(
+                 absl::StrCat("model '", other->target->model,
+                              "': the queues are full, and this model holds more than its share"),
+                 options_.delay_target));
       }
     }
     RemoveIfIdle(other);
@@ -67,9 +68,10 @@ bool Scheduler::PushOutBelow(const BatchTarget& target, const Task& task) {
     Lane* const lane = LaneBelow(model, task.priority);
     if (lane == nullptr) return false;
     Drop(model, lane, static_cast<size_t>(lane->LastUnsplit()), DropReason::kPushedOut,
-         Refusal(absl::StrCat("model '", target.model,
-                              "': the queue is full, and a request of a higher priority came"),
-                 options_.delay_target));
+         Refusal(
+             absl::StrCat("model '", target.model,
+                          "': the queue is full, and a request of higher priority took the place"),
+             options_.delay_target));
   }
   return true;
 }
@@ -132,15 +134,17 @@ std::optional<Scheduler::Dropped> Scheduler::Refuse(MonotonicTime now, const Bat
   const bool known = target.cost->curve().known();
   if (now + wait + (known ? run : absl::ZeroDuration()) > task.deadline) {
     return dropped(DropReason::kCannotFinish,
-                   Refusal(absl::StrCat(name, "not run, for it would be late: it would wait ",
-                                        InMs(wait), " and run ", InMs(run), "; its deadline is in ",
-                                        InMs(task.deadline - now)),
+                   Refusal(absl::StrCat(name, "rejected: estimated ", InMs(wait), " queueing + ",
+                                        InMs(run), " compute exceeds the ",
+                                        InMs(task.deadline - now), " left before the deadline"),
                            wait));
   }
   // With nothing of its kind before it, it is not what the overload is made of.
   if (ahead_ns > 0 && model->LaneOf(task).overloaded() && wait > DelayTarget(target)) {
-    return dropped(DropReason::kOverload,
-                   Refusal(absl::StrCat(name, "overloaded: it would wait ", InMs(wait)), wait));
+    return dropped(
+        DropReason::kOverload,
+        Refusal(absl::StrCat(name, "overloaded: the estimated queueing delay is ", InMs(wait)),
+                wait));
   }
   if (full && !PushOutBelow(target, task)) return queue_full();
   return std::nullopt;

@@ -1,5 +1,5 @@
 // The inline lane: keeps the tasks of one I/O thread's turn, then runs each model's tasks together,
-// on that same thread. A batch is what had arrived; nothing waits for company. Tasks that are late
+// on that same thread. A batch is what had arrived; there is no batching delay. Tasks that are late
 // or whose caller has gone are not run. What would hold the thread for too long, by the model's
 // measured cost, goes to the heavy lane instead.
 //

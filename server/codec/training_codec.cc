@@ -223,7 +223,7 @@ absl::Status RowCollector::Add(v1::TrainChunk* chunk) {
   const int64_t rows = feature_bytes / feature_row;
   if (rows != label_bytes / label_row) {
     return wrong(absl::StrCat(" has ", rows, " rows of features and ", label_bytes / label_row,
-                              " rows of labels; expected as many of each"));
+                              " rows of labels; expected the same number"));
   }
   Append(chunk->mutable_features(), &features_);
   Append(chunk->mutable_labels(), &labels_);

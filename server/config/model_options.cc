@@ -251,7 +251,7 @@ absl::Status ReadDynamicBatching(const inference::ModelDynamicBatching& batching
     note("preferred_batch_size has no effect: a batch is what waits when a thread is free");
   }
   if (batching.max_queue_delay_microseconds() > 0) {
-    note("max_queue_delay_microseconds has no effect: no request waits for company");
+    note("max_queue_delay_microseconds has no effect: there is no batching delay");
   }
   if (batching.preserve_ordering()) {
     note("preserve_ordering has no effect: ModelStreamInfer always answers in order");

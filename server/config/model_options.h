@@ -43,7 +43,7 @@ struct InputOptions {
 struct OutputOptions {
   std::string name;  // empty = the model's only output
   std::vector<std::string> labels = {};
-  /// A file beside config.pbtxt with one label a line: whoever loads the model reads it into
+  /// A file in the folder of config.pbtxt with one label per line; ModelLoader reads it into
   /// `labels`.
   std::string label_filename = "";
   std::vector<float> thresholds = {};
@@ -73,7 +73,7 @@ struct ModelOptions {
   NumericsOptions numerics;
   /// What became of fields that other servers take differently: a log line each.
   std::vector<std::string> notes;
-  /// Of the texts all this was read from (config.pbtxt, label files), set by whoever read them;
+  /// Hash of the texts all this was read from (config.pbtxt, label files), set by ModelLoader;
   /// differs when one has changed.
   size_t source_hash = 0;
 };

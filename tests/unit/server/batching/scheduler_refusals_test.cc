@@ -23,8 +23,8 @@ TEST_F(SchedulerTest, WhatCannotFinishInTimeIsRefusedAtOnce) {
   Next();
   Offer(ms_, {.rows = 10});
   TaskProbe& hopeless = Offer(ms_, {.rows = 1, .time_left = kMs / 2});
-  EXPECT_THAT(hopeless.status,
-              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("its deadline is in 0 ms")));
+  EXPECT_THAT(hopeless.status, StatusIs(absl::StatusCode::kResourceExhausted,
+                                        HasSubstr("exceeds the 0 ms left before the deadline")));
   EXPECT_TRUE(RetryAfter(hopeless.status).has_value());
   TaskProbe& fine = Offer(ms_, {.rows = 1, .time_left = 50 * kMs});
   EXPECT_EQ(fine.ends, 0);
@@ -112,8 +112,8 @@ TEST_F(SchedulerTest, OneModelsRequestsKeepNoOtherOut) {
   for (int i = 0; i < 20; ++i) EXPECT_EQ(others[static_cast<size_t>(i)]->ends, 0) << i;
   for (int i = 20; i < 25; ++i) EXPECT_EQ(others[static_cast<size_t>(i)]->ends, 1) << i;
   // Who came last goes first.
-  EXPECT_THAT(probes_[60].status,
-              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("others have less")));
+  EXPECT_THAT(probes_[60].status, StatusIs(absl::StatusCode::kResourceExhausted,
+                                           HasSubstr("holds more than its share")));
   EXPECT_EQ(probes_[40].ends, 0);
   // A third one: the shares are now a half and two quarters.
   BatchTarget third = DoublingTarget("third", 0, 1000);

@@ -108,7 +108,7 @@ TEST_F(SchedulerTest, AFullQueueMakesRoomForAHigherPriority) {
   EXPECT_THAT(dropped_, testing::ElementsAre("queue_full", "pushed_out"));
   EXPECT_EQ(low[2]->ends, 1) << "the last one";
   EXPECT_THAT(low[2]->status, StatusIs(absl::StatusCode::kResourceExhausted,
-                                       HasSubstr("a request of a higher priority came")));
+                                       HasSubstr("a request of higher priority took the place")));
   EXPECT_EQ(low[0]->ends + low[1]->ends, 0);
 }
 

@@ -66,8 +66,8 @@ TEST(ParseModelConfig, ReadsATritonConfig) {
   EXPECT_EQ(options.output_options[0].name, "y");
   EXPECT_EQ(options.output_options[0].label_filename, "labels.txt");
   EXPECT_THAT(options.notes,
-              ElementsAre("dynamic_batching.max_queue_delay_microseconds has no effect: no request "
-                          "waits for company",
+              ElementsAre("dynamic_batching.max_queue_delay_microseconds has no effect: "
+                          "there is no batching delay",
                           "instance_group has no effect here"));
 }
 
